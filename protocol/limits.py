@@ -1,0 +1,131 @@
+"""Every cap of the protocol and the domain, in one place.
+
+Invariant: whatever arrives from a peer or a caller is checked against a cap of this module before it costs
+memory or is recorded. A cap that follows from another is asserted below, with the reason.
+"""
+
+from typing import Final
+
+# --- codes and texts -------------------------------------------------------------------------------------------
+CODE_CHARS_MAX: Final = 64
+"""SKU, location and lot codes."""
+NAME_CHARS_MAX: Final = 100
+"""Names of nodes, tills and people, of kinds, collections and fields."""
+IDEMPOTENCY_KEY_CHARS_MAX: Final = 200
+REFERENCE_CHARS_MAX: Final = 200
+REASON_CHARS_MAX: Final = 200
+NOTE_CHARS_MAX: Final = 2_000
+DOCUMENT_ID_CHARS_MAX: Final = 200
+"""A lot is named by (sku, code) and a level by (location, sku): two codes and what joins them must fit."""
+SCOPE_CHARS_MAX: Final = 80
+
+# --- quantities ------------------------------------------------------------------------------------------------
+DELTA_MAX: Final = 10**9
+"""Largest change of one line, in base units, either sign."""
+TOTAL_MAX: Final = 2**53 - 1
+"""Largest total in base units: the largest integer that JavaScript and every JSON parser read exactly."""
+RANK_MAX: Final = 2**31
+"""Largest rank of a field that joins by rank."""
+TIME_MS_MAX: Final = 253_402_300_799_999
+"""Last millisecond of the year 9999: every instant can be written in RFC 3339."""
+INT_MAX: Final = 2**63 - 1
+"""Largest integer on the wire: what SQLite, PostgreSQL and every language hold."""
+
+# --- operations ------------------------------------------------------------------------------------------------
+LINES_MAX: Final = 1_000
+"""Lines of one movement."""
+EFFECTS_MAX: Final = 4_000
+"""Effects of one operation: a transfer line has up to four."""
+DETAILS_BYTES_MAX: Final = 8 * 1024
+"""What a caller may add to a movement in a form of its own."""
+OPERATION_DETAILS_BYTES_MAX: Final = 128 * 1024
+"""All that an operation says beside its effects: a caller's details, reason and note, and what each line says."""
+FIELD_VALUE_BYTES_MAX: Final = 16 * 1024
+FIELDS_PER_DOCUMENT_MAX: Final = 1_000
+SCOPES_PER_DOCUMENT_MAX: Final = 16
+DOCUMENT_BYTES_MAX: Final = 192 * 1024
+"""A document's fields and scopes, packed: a row must fit one page, however many edits it grew by."""
+OPERATION_BYTES_MAX: Final = 200 * 1024
+"""One operation must fit a frame with room for the frame's own keys."""
+REMEMBERED_ANSWER_DAYS: Final = 400
+STAMP_AHEAD_MS_MAX: Final = 10 * 60 * 1000
+"""How far a field's stamp may run ahead of the hub's clock; a node set to 2099 must not win for ever."""
+
+# --- frames ----------------------------------------------------------------------------------------------------
+FRAME_BYTES_BEFORE_AUTHENTICATION_MAX: Final = 4 * 1024
+FRAME_BYTES_MAX: Final = 256 * 1024
+"""Also what a compressed frame may expand to: only frames that would fit uncompressed are compressed."""
+COMPRESS_ABOVE_BYTES: Final = 1024
+DEPTH_MAX: Final = 8
+"""Nesting of any value in a frame or in details."""
+ITEMS_MAX: Final = 8_000
+"""Entries of one array or map in a frame. 256 KiB of maps of maps, the worst that fits, take 22 MB once read."""
+BATCH_OPERATIONS_MAX: Final = 500
+BATCH_BYTES_MAX: Final = 240 * 1024
+BATCHES_IN_FLIGHT_MAX: Final = 4
+PAGE_ROWS_MAX: Final = 1_000
+PAGE_BYTES_MAX: Final = 200 * 1024
+"""Rows of a page before its frame's own keys and `inside`."""
+INSIDE_REPLICAS_MAX: Final = 2_000
+"""Replicas that have written in one scope: 24 bytes each, so `inside` takes at most 48 KiB of a frame."""
+CLAIM_IDS_MAX: Final = 8_000
+STATUS_ENTRIES_MAX: Final = 100
+STATUS_CODE_CHARS_MAX: Final = 100
+DETAIL_CHARS_MAX: Final = 500
+"""The sentence for a person in CLOSE and STATUS."""
+RETRY_MS_MAX: Final = 24 * 3600 * 1000
+FEATURES_MAX: Final = 100
+PARTS_MAX: Final = 32
+"""Parts of an operation's or a row's array, with what newer versions add."""
+SCOPES_MAX: Final = 2_000
+"""Scopes of one node: a page of cursors must fit the HELLO frame."""
+LOCATIONS_PER_NODE_MAX: Final = 500
+
+# --- session ---------------------------------------------------------------------------------------------------
+HANDSHAKE_S_MAX: Final = 15.0
+HEARTBEAT_S: Final = 25.0
+"""WebSocket ping interval; a peer that misses two is gone."""
+CLOCK_EXCHANGE_S: Final = 60.0
+RETRY_FIRST_S: Final = 1.0
+RETRY_LAST_S: Final = 60.0
+"""Full jitter: U(0, min(RETRY_LAST_S, RETRY_FIRST_S · 2^n)), never below what the hub asked for."""
+STEADY_AFTER_S: Final = 30.0
+"""A session this old resets the retry count."""
+SUPERSEDED_RETRY_MS: Final = 60_000
+
+# --- enrolment -------------------------------------------------------------------------------------------------
+CODE_EXPIRES_S_DEFAULT: Final = 24 * 3600
+ENROLMENT_BYTES_MAX: Final = 4 * 1024
+CERTIFICATE_BYTES_MAX: Final = 3_500
+"""It travels before authentication: room for about 300 ordinary location codes."""
+
+# --- HTTP ------------------------------------------------------------------------------------------------------
+BODY_BYTES_MAX: Final = 1024 * 1024
+BATCH_MOVEMENTS_MAX: Final = 1_000
+BATCH_LINES_MAX: Final = 10_000
+"""Of all movements of a batch together: they are one transaction, and 35,000 lines kept every other till waiting 1.4 s."""
+LIST_LIMIT_DEFAULT: Final = 100
+LIST_LIMIT_MAX: Final = 1_000
+CURSOR_CHARS_MAX: Final = 1_000
+"""Two codes of 64 characters at 4 bytes each, in base 64, and room."""
+
+assert BATCH_BYTES_MAX + 4 * 1024 <= FRAME_BYTES_MAX, "a full batch and its keys fit one frame"
+assert DETAILS_BYTES_MAX + 20 * LINES_MAX < OPERATION_DETAILS_BYTES_MAX < OPERATION_BYTES_MAX, (
+    "what was counted on each of the most lines fits beside a caller's own details"
+)
+assert OPERATION_BYTES_MAX <= BATCH_BYTES_MAX, "every operation fits some batch"
+assert PAGE_BYTES_MAX + INSIDE_REPLICAS_MAX * 27 <= FRAME_BYTES_MAX, (
+    "a full page and its `inside` fit one frame"
+)
+assert DOCUMENT_BYTES_MAX + 4 * (NAME_CHARS_MAX + DOCUMENT_ID_CHARS_MAX) + 64 <= PAGE_BYTES_MAX, (
+    "every row fits some page"
+)
+assert (
+    STATUS_ENTRIES_MAX * (4 * (STATUS_CODE_CHARS_MAX + DETAIL_CHARS_MAX) + 20) <= FRAME_BYTES_MAX
+), "a full status fits one frame, four bytes a character"
+assert CLAIM_IDS_MAX <= ITEMS_MAX, "a full claim is one array"
+assert CLAIM_IDS_MAX * 18 <= FRAME_BYTES_MAX, "a full claim fits one frame"
+assert LINES_MAX * DELTA_MAX < TOTAL_MAX, "one movement cannot leave the range of totals by itself"
+assert CERTIFICATE_BYTES_MAX + 200 <= FRAME_BYTES_BEFORE_AUTHENTICATION_MAX, (
+    "it must fit the first frame"
+)
