@@ -1,0 +1,90 @@
+"""One group of transactions on the connection's thread.
+
+Invariant: after `run_group` either every job of the group that carries a result is durable, or
+nothing of any of them is in the database. A job that fails takes only its own savepoint with it.
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runtime.sqlite_errors import store_error
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One caller's transaction on its way through the writer, and then what came of it."""
+
+    transaction: Callable[[sqlite3.Connection], Any]
+    committed: Callable[[Any], None] | None
+    background: bool
+    answer: asyncio.Future[Any]
+    result: Any = None
+    error: BaseException | None = None
+
+
+class GroupLostError(Exception):
+    """The whole transaction is gone, not just one savepoint; the cause says why."""
+
+
+def run_group(
+    db: sqlite3.Connection,
+    path: Path,
+    jobs: Sequence[Job],
+    foreground_waits: Callable[[], bool],
+) -> int:
+    """Run jobs, a savepoint each, in one transaction; on the connection's thread.
+
+    On return the first n jobs, n being the answer, carry a result or an error and are durable; the
+    others, all of the background, made room for the foreground.
+
+    Raises: GroupLostError from what ended the group; nothing of it is in the database then.
+    """
+    try:
+        if db.in_transaction:  # an earlier ROLLBACK failed with the disk
+            db.execute("ROLLBACK")
+        db.execute("BEGIN IMMEDIATE")
+        ran = _run_jobs(db, path, jobs, foreground_waits)
+        db.execute("COMMIT")
+    except BaseException as error:
+        with contextlib.suppress(sqlite3.Error):
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+        cause = error.__cause__ if isinstance(error, GroupLostError) and error.__cause__ else error
+        raise GroupLostError from (store_error(cause, path) or cause)
+    return ran
+
+
+def _run_jobs(
+    db: sqlite3.Connection,
+    path: Path,
+    jobs: Sequence[Job],
+    foreground_waits: Callable[[], bool],
+) -> int:
+    background_ran = False
+    for ran, job in enumerate(jobs):
+        if job.background:
+            if background_ran and foreground_waits():
+                return ran
+            background_ran = True
+        _run_one(db, path, job)
+    return len(jobs)
+
+
+def _run_one(db: sqlite3.Connection, path: Path, job: Job) -> None:
+    db.execute("SAVEPOINT job")
+    try:
+        job.result = job.transaction(db)
+    except BaseException as error:
+        # A full disk or an I/O error can make SQLite roll back everything since BEGIN.
+        if not db.in_transaction:
+            raise GroupLostError from error
+        db.execute("ROLLBACK TO job")
+        job.error = store_error(error, path) or error
+    if not db.in_transaction:
+        raise GroupLostError from RuntimeError("a transaction ended the one it runs in")
+    db.execute("RELEASE job")

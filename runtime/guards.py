@@ -1,0 +1,164 @@
+"""What keeps a web page elsewhere from using a daemon through the visitor's browser.
+
+Rule: every request names a host of ours, comes from no page but ours, and writes only with a type
+that a browser will not send across sites without asking first. A browser's own protection of local
+networks is not relied upon: not every browser has one.
+
+Order: `problems_middleware`, then the guards, then the application's own. `security_headers` is a
+signal, not a middleware, so that streams and error answers carry the headers too:
+`app.on_response_prepare.append(security_headers)`. `service.new_app` does all of it.
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from runtime.problems import Problem
+
+WRITING_METHODS = frozenset({"POST", "PUT", "PATCH"})
+WRITING_TYPES = frozenset({"application/json", "application/msgpack"})
+CHARSETS = frozenset({"utf-8", "utf8"})
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Server": "everstock",  # aiohttp would name the versions of itself and of Python
+    "X-Content-Type-Options": "nosniff",
+}
+
+_LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+# Nothing else is a host: no user part, no empty port, no leading zeros, no second way to write it.
+_AUTHORITY = re.compile(
+    r"(?P<host>\[[0-9a-f:.]{2,45}\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::(?P<port>[1-9][0-9]{0,4}))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ours:
+    """The names under which this connection's end may be addressed."""
+
+    scheme: str
+    port: int | None  # None on a Unix socket
+    names: frozenset[str]  # good with exactly that port
+    allowed: frozenset[str]  # 'host' or 'host:port' from the settings
+
+    def has(self, authority: str, scheme: str) -> bool:
+        found = _AUTHORITY.fullmatch(authority.lower())
+        if found is None:
+            return False
+        host, port = found["host"], int(found["port"]) if found["port"] else None
+        if host in self.names and (port or _DEFAULT_PORTS[scheme]) == self.port:
+            return True
+        if host in self.allowed and port in {None, self.port}:
+            return True
+        return f"{host}:{port}" in self.allowed
+
+    def has_origin(self, origin: str) -> bool:
+        scheme, separator, authority = origin.lower().partition("://")
+        if not separator or scheme not in _DEFAULT_PORTS:
+            return False  # 'null', extensions, files
+        # A plain page of the same name is anybody's on the way. Behind a proxy we cannot tell.
+        if self.scheme == "https" and scheme != "https":
+            return False
+        return self.has(authority, scheme)
+
+
+def host_and_origin_guard(allowed_hosts: Callable[[], Collection[str]]) -> Middleware:
+    """Make the guard against foreign hosts and origins.
+
+    `allowed_hosts()` are the names beside loopback and the connection's own address: 'host' (with
+    no port or our own), or 'host:port'. It is asked for each request, so it may change.
+
+    Raises, when called: Problem `foreign_host` 421, `foreign_origin` 403.
+    """
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.transport is None:
+            # Its own address is not known any more, so neither is what is foreign.
+            raise ConnectionResetError("the client has gone")
+        ours = _ours(request, allowed_hosts())
+        for authority in _authorities(request):
+            if not ours.has(authority, ours.scheme):
+                raise Problem("foreign_host", "This host is not served here.")
+        if not all(ours.has_origin(origin) for origin in request.headers.getall("Origin", ())):
+            raise Problem("foreign_origin", "Requests from other origins are refused.")
+        if "cross-site" in request.headers.getall("Sec-Fetch-Site", ()):
+            raise Problem("foreign_origin", "Requests from other sites are refused.")
+        return await handler(request)
+
+    return guard
+
+
+@web.middleware
+async def content_type_guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let writes through only as JSON or MessagePack; forms and plain text cross sites unasked.
+
+    What has neither a body nor a type needs none: a form always sends one. An address that does
+    not take the method says that first.
+
+    Raises: Problem `unsupported_media_type` 415.
+    """
+    if request.method not in WRITING_METHODS or request.match_info.http_exception is not None:
+        return await handler(request)
+    if not request.body_exists and "Content-Type" not in request.headers:
+        return await handler(request)
+    if request.content_type not in WRITING_TYPES:
+        wanted = " or ".join(sorted(WRITING_TYPES))
+        raise Problem("unsupported_media_type", f"The body must be {wanted}.")
+    if (request.charset or "utf-8").lower() not in CHARSETS:
+        raise Problem("unsupported_media_type", "The body must be in UTF-8.")
+    return await handler(request)
+
+
+@web.middleware
+async def address_guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse addresses whose escapes are not UTF-8: taken literally, they would name another thing.
+
+    Raises: Problem `validation_failed` 422.
+    """
+    try:
+        unquote_to_bytes(request.raw_path.encode("utf-8", "surrogateescape")).decode()
+    except UnicodeError:
+        raise Problem("validation_failed", "The address is not UTF-8.") from None
+    return await handler(request)
+
+
+async def security_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    """Put the headers on an answer that does not set its own; for `on_response_prepare`."""
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers["Server"] = HEADERS["Server"]  # aiohttp has set it before
+
+
+def _authorities(request: web.Request) -> list[str]:
+    # A missing Host is as bad as a foreign one: ''.
+    named = list(request.headers.getall("Host", [""]))
+    if not request.raw_path.startswith("/") and request.raw_path != "*":
+        named.append(urlsplit(request.raw_path).netloc)  # the absolute form: GET http://… HTTP/1.1
+    return named
+
+
+def _ours(request: web.Request, allowed: Collection[str]) -> _Ours:
+    address = request.transport.get_extra_info("sockname") if request.transport else None
+    names = _LOOPBACK_NAMES
+    port = None
+    if isinstance(address, tuple):
+        port = address[1]
+        # A page under the bare address is served by whoever has it, so rebinding gains nothing.
+        names |= {_literal(address[0])}
+    lowered = frozenset(host.lower() for host in allowed)
+    return _Ours("https" if request.secure else "http", port, names, lowered)
+
+
+def _literal(address: str) -> str:
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    return str(parsed.ipv4_mapped) if parsed.ipv4_mapped else f"[{parsed}]"

@@ -1,0 +1,1 @@
+"""Tests of `runtime`, beside the modules they test by name."""
