@@ -1,0 +1,201 @@
+"""How a session is opened: who is there, where its log and cursors stand, and what the hello table makes of it.
+
+Invariant: the decision is `protocol.session.hello`'s; this looks up what it asks and carries out what it says. From
+`open` on the session is the only one of its replica, in the store first and in memory after.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from hub.feed import Feed
+from hub.live import LiveSession, LiveSessions
+from hub.metrics import HubMetrics
+from hub.store.interface import HubStore, Opening, Refused
+from hub.subscription import Subscription
+from protocol.certificate import Certificate, issue, verify
+from protocol.errors import Code
+from protocol.frames.handshake import Hello
+from protocol.ids import Epoch, HubSeq, Scope, Seq
+from protocol.limits import STATUS_ENTRIES_MAX, SUPERSEDED_RETRY_MS
+from protocol.session.hello import Accept, HubStanding, NodeStanding, ReplicaStanding
+from protocol.session.hub import Action, HubIdentity, HubSession, Open
+from runtime.world import World
+
+EPOCH_RETRY_MS: Final = 2_000
+HORIZON: Final = HubSeq(0)
+"""No salt is pruned yet, so every cursor of this history can be continued."""
+STABLE: Final = Seq(0)
+"""No backup of this hub is verified yet, so nodes keep everything."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """What all sessions share."""
+
+    store: HubStore
+    feed: Feed
+    live: LiveSessions
+    identity: HubIdentity
+    world: World
+    metrics: HubMetrics
+
+
+class Newcomer:
+    """The node at the other end, as it becomes known."""
+
+    def __init__(self, half: HubSession, hub: Hub) -> None:
+        self.boot = b""
+        self.subscription: Subscription | None = None
+        self._half = half
+        self._hub = hub
+        self._decided_in = Epoch(b"")
+        self._shown: Certificate | None = None
+        self._newest: Certificate | None = None
+
+    @property
+    def certificate(self) -> Certificate:
+        """The newest certificate of the node."""
+        assert self._newest is not None, "known once the node has proved its key"
+        return self._newest
+
+    @property
+    def name(self) -> str | None:
+        """For the log; None while it is unknown."""
+        return None if self._newest is None else self._newest.name
+
+    async def check_node(self, certificate: Certificate) -> list[Action]:
+        """Look the node up; what it showed is signed by this hub's key."""
+        record = await self._hub.store.node(certificate.node)
+        self._shown = self._newest = certificate
+        if record is None:
+            return self._half.node_checked(NodeStanding.UNKNOWN, None)
+        if record.public_key != certificate.public_key:
+            detail = "the node was enrolled with another key"
+            return self._half.end(Code.AUTHENTICATION_FAILED, detail, retry_ms=SUPERSEDED_RETRY_MS)
+        newer = record.certificate if record.serial > certificate.serial else None
+        if newer is not None:
+            self._newest = verify(newer, self._hub.identity.public_key)
+        return self._half.node_checked(NodeStanding(record.status), newer)
+
+    async def check_replica(self, hello: Hello) -> list[Action]:
+        """Look up where the log and every cursor that was named stand."""
+        cursors = {hello.cursor[0], *(at for at, _ in hello.exceptions.values())}
+        standing = await self._hub.store.standing(hello.replica, cursors)
+        replica = None
+        if standing.owner is not None:
+            live = self._hub.live.of_replica(hello.replica)
+            live_boot = None if live is None else live.boot
+            replica = ReplicaStanding(standing.owner, standing.acked, live_boot)
+        self._decided_in = standing.epoch
+        hub = HubStanding(standing.epoch, standing.head, HORIZON, standing.salts)
+        return self._half.replica_checked(hello, replica, hub)
+
+    async def open(self, opening: Open, session: LiveSession) -> list[Action]:
+        """Carry out what the hello table accepted; WELCOME and the feed, or the end."""
+        hub, hello, accept = self._hub, opening.hello, opening.accept
+        self.boot = hello.boot
+        try:
+            opened = await hub.store.open_session(self._opening(hello, accept))
+        except Refused as refused:
+            return self._half.end(refused.code, refused.detail, retry_ms=0)
+        if hub.live.epoch is not None and hub.live.epoch != opened.epoch:
+            # Begun while this transaction's answer was on its way: what was read is of the history before.
+            return self._end_for_new_epoch()
+        self._take_over(session)
+        if accept.mint_epoch and opened.epoch != self._decided_in:
+            self._end_others(session, opened.epoch)
+        # Another session may have begun an epoch since the hello table decided: the cursors are of the one before.
+        is_other_epoch = hello.epoch is not None and hello.epoch != opened.epoch
+        all_anew = accept.reset_all or is_other_epoch
+        reset = None if all_anew else frozenset(accept.reset) | self._widened()
+        subscription = Subscription(hub.feed, self.certificate, hello, reset, opened.writes_in)
+        self.subscription = subscription
+        hub.feed.add(subscription)
+        if subscription.scopes_left_out:
+            count = subscription.scopes_left_out
+            _log.error("a node reads more scopes than a session has", node=self.name, left=count)
+        if opened.certificate != issue(self.certificate, hub.identity.signing_key):
+            # Access was changed since the node was looked up.
+            self._newest = verify(opened.certificate, hub.identity.public_key)
+            subscription.regrant(self._newest, opened.certificate)
+        welcome = self._half.opened(
+            epoch=opened.epoch,
+            acked=opened.acked,
+            chain=opened.chain,
+            stable=STABLE,
+            scopes=subscription.scopes,
+            reset=subscription.scopes if reset is None else sorted(reset),
+            quarantined=(),
+            now_ms=hub.world.now_ms(),
+        )
+        return [*welcome, *await self._quarantined(hello)]
+
+    async def _quarantined(self, hello: Hello) -> list[Action]:
+        """Everything the node has not heard of yet, in pieces."""
+        actions: list[Action] = []
+        after, piece_size = hello.status_seen, STATUS_ENTRIES_MAX
+        while piece_size == STATUS_ENTRIES_MAX:
+            found = await self._hub.store.quarantined_of(hello.replica, after, STATUS_ENTRIES_MAX)
+            actions += self._half.report(found)
+            piece_size = len(found)
+            after = found[-1].seq if found else after
+        return actions
+
+    def _opening(self, hello: Hello, accept: Accept) -> Opening:
+        certificate = self.certificate
+        return Opening(
+            certificate,
+            # Ed25519 is deterministic: these are the bytes that were issued.
+            issue(certificate, self._hub.identity.signing_key),
+            hello.replica,
+            self._half.session,
+            hello.boot,
+            hello.software,
+            Epoch(self._hub.world.random_bytes(16)) if accept.mint_epoch else None,
+            self._decided_in,
+            self._hub.world.now_ms(),
+        )
+
+    def _take_over(self, session: LiveSession) -> None:
+        older = self._hub.live.enter(session)
+        if older is None:
+            return
+        if older.boot == self.boot:
+            older.drop()  # the node's own process came back: the old connection is half open
+            return
+        self._hub.metrics.duplicates.inc()
+        _log.warning(
+            "two processes continue one log", node=self.name, replica=session.replica.hex()
+        )
+        detail = "another process of this node has taken over"
+        older.stop(Code.SUPERSEDED, detail, retry_ms=SUPERSEDED_RETRY_MS)
+
+    def _end_for_new_epoch(self) -> list[Action]:
+        retry_ms = self._hub.world.jitter_ms(EPOCH_RETRY_MS)
+        return self._half.end(Code.RESTARTING, "the hub's history begins anew", retry_ms=retry_ms)
+
+    def _end_others(self, session: LiveSession, epoch: Epoch) -> None:
+        """Their cursors are of the history that has just ended."""
+        if self._hub.live.epoch == epoch:
+            return  # by another session, which has done this
+        self._hub.live.epoch = epoch
+        _log.warning("the hub's history was rolled back: a new epoch begins", node=self.name)
+        for other in self._hub.live:
+            if other is not session:
+                retry_ms = self._hub.world.jitter_ms(EPOCH_RETRY_MS)
+                other.stop(Code.RESTARTING, "the hub's history begins anew", retry_ms=retry_ms)
+
+    def _widened(self) -> frozenset[Scope]:
+        """Scopes that came into reach while the node was away: its common cursor says nothing about them."""
+        shown, newest = self._shown, self.certificate
+        if shown is None or shown.serial == newest.serial:
+            return frozenset()
+        return frozenset(
+            scope
+            for scope in self._hub.feed.scopes
+            if newest.reads_scope(scope) and not shown.reads_scope(scope)
+        )

@@ -1,0 +1,317 @@
+"""Drives one session: carries out, in order, what `protocol.session.hub` decides.
+
+Invariant: an acknowledgement leaves only after its commit is durable, and in the order of the batches. Up to
+BATCHES_IN_FLIGHT_MAX batches of a session wait for the disk together; a fifth stays in the socket.
+"""
+
+import asyncio
+from collections import deque
+from typing import Final
+
+import structlog
+from aiohttp import WSMsgType, web
+
+from hub.doorstep import Doorstep, GaveWay
+from hub.opening import STABLE, Hub, Newcomer
+from hub.store.interface import Committed, Fenced, Push, SteppedBack
+from protocol.certificate import Certificate
+from protocol.errors import Code
+from protocol.frames.log import Acknowledge, Negative, Operations, Ping
+from protocol.frames.repair import AskBuckets, AskLedger, Claim, Claimed, Fetch
+from protocol.ids import NodeId, ReplicaId, Salt
+from protocol.limits import BATCHES_IN_FLIGHT_MAX, HANDSHAKE_S_MAX, SUPERSEDED_RETRY_MS
+from protocol.session.hub import (
+    Action,
+    Answer,
+    CheckNode,
+    CheckReplica,
+    Commit,
+    End,
+    HubSession,
+    Note,
+    Open,
+    Send,
+    State,
+)
+from protocol.wire import encode
+from runtime.store import StoreError
+
+SEND_S_MAX: Final = 30.0
+"""A peer that takes nothing for so long is gone, or too slow to be of use; it resumes by its cursors."""
+DECODE_APART_BYTES: Final = 64 * 1024
+"""Decoding a hostile frame of 256 KiB takes 60 ms; larger ones than this leave the event loop free meanwhile."""
+STORE_RETRY_MS: Final = 5_000
+
+_log = structlog.get_logger(__name__)
+_Outcome = Committed | SteppedBack | Fenced | StoreError
+
+
+class _Gone(Exception):
+    """The session is over: ends the tasks that belong to it."""
+
+
+class Session:
+    """One connection, from its first frame to its last.
+
+    Args:
+        line: the open WebSocket; the owner closes it.
+        half: the hub's half of the session.
+        hub: what all sessions share.
+    """
+
+    def __init__(self, line: web.WebSocketResponse, half: HubSession, hub: Hub) -> None:
+        self.pending: int | None = None
+        self._line = line
+        self._half = half
+        self._hub = hub
+        self._newcomer = Newcomer(half, hub)
+        self._batches: asyncio.Queue[asyncio.Task[_Outcome]] = asyncio.Queue()
+        self._slots = asyncio.Semaphore(BATCHES_IN_FLIGHT_MAX)
+        self._tasks: asyncio.TaskGroup | None = None
+        self._ended_for: Code | None = None
+        self._noting: asyncio.Task[None] | None = None
+        self._stopped: asyncio.Future[tuple[Code, str, int] | None] = (
+            asyncio.get_running_loop().create_future()
+        )
+
+    # --- what others may do: see `live.LiveSession` -------------------------------------------------------------
+
+    @property
+    def node(self) -> NodeId:
+        """Whose session it is; known from the hello on."""
+        return self._newcomer.certificate.node
+
+    @property
+    def replica(self) -> ReplicaId:
+        """Which log it continues; known from the hello on."""
+        assert self._half.replica is not None, "entered among the live sessions after HELLO"
+        return self._half.replica
+
+    @property
+    def boot(self) -> bytes:
+        """The node's process; known from the hello on."""
+        return self._newcomer.boot
+
+    @property
+    def behind(self) -> int:
+        """How many row changes the node may still have to be sent."""
+        subscription = self._newcomer.subscription
+        return 0 if subscription is None else subscription.behind
+
+    def stop(self, code: Code, detail: str, *, retry_ms: int) -> None:
+        """Say why and when to come back, then end."""
+        if not self._stopped.done():
+            self._stopped.set_result((code, detail, retry_ms))
+
+    def drop(self) -> None:
+        """End without a word."""
+        if not self._stopped.done():
+            self._stopped.set_result(None)
+
+    def regrant(self, certificate: Certificate, signed: bytes) -> None:
+        """Go on under a newer certificate."""
+        if self._newcomer.subscription is not None:
+            self._newcomer.subscription.regrant(certificate, signed)
+
+    @property
+    def unproven_end(self) -> str | None:
+        """Why the session ended before a node was known; None when one was."""
+        if self._newcomer.name is not None:
+            return None
+        return "gone" if self._ended_for is None else self._ended_for.value
+
+    # --- the life of a session ------------------------------------------------------------------------------------
+
+    async def refuse(self, code: Code, detail: str, retry_ms: int) -> None:
+        """Turn the peer away before anything else."""
+        try:
+            await self._carry_out(self._half.end(code, detail, retry_ms=retry_ms))
+        except (ConnectionError, TimeoutError):
+            return  # it has gone by itself
+
+    async def hear_proof(self, doorstep: Doorstep, address: str | None) -> list[Action] | None:
+        """Go from the challenge to the first frame; what is to be done about it, None when none came.
+
+        Costs a signature's check at most: nothing is looked up yet.
+        """
+        try:
+            async with doorstep.waits(address):
+                await self._carry_out(self._half.start())
+                return await self._receive()
+        except GaveWay:
+            retry_ms = self._hub.world.jitter_ms(STORE_RETRY_MS)
+            await self.refuse(Code.BUSY, "others came that said who they are", retry_ms)
+        except TimeoutError:
+            detail = "no proof of a key came in time"
+            await self.refuse(Code.TIMED_OUT, detail, STORE_RETRY_MS)
+        except ConnectionError:
+            pass
+        return None
+
+    async def shake_hands(self, proof: list[Action]) -> bool:
+        """Go from the proof to WELCOME; False when the session ended on the way."""
+        try:
+            async with asyncio.timeout(HANDSHAKE_S_MAX):
+                await self._carry_out(proof)
+                while self._half.state not in {State.LIVE, State.ENDED}:
+                    await self._carry_out(await self._receive())
+        except TimeoutError:
+            await self.refuse(Code.TIMED_OUT, "the handshake took too long", STORE_RETRY_MS)
+        except StoreError as error:
+            await self._refuse_for_store(error)
+        except ConnectionError:
+            return False
+        return self._half.state is State.LIVE
+
+    async def live_on(self) -> None:
+        """Take in batches and send the feed until either side ends it."""
+        subscription = self._newcomer.subscription
+        assert subscription is not None, "shake_hands has said WELCOME"
+        try:
+            async with asyncio.TaskGroup() as self._tasks:
+                self._tasks.create_task(subscription.run(self._send), name="feed")
+                self._tasks.create_task(self._answer_batches(), name="answers")
+                self._tasks.create_task(self._wait_for_stop(), name="stop")
+                while self._half.state is State.LIVE:
+                    await self._carry_out(await self._receive())
+                raise _Gone
+        except* (_Gone, ConnectionError, TimeoutError):
+            pass
+        except* StoreError as errors:
+            await self._refuse_for_store(errors.exceptions[0])
+
+    def leave(self) -> None:
+        """Take the session out of everything that is shared."""
+        if self._half.replica is not None:
+            self._hub.live.leave(self)
+        if self._newcomer.subscription is not None:
+            self._hub.feed.remove(self._newcomer.subscription)
+
+    # --- actions ---------------------------------------------------------------------------------------------------
+
+    async def _carry_out(self, actions: list[Action]) -> None:
+        waiting = deque(actions)
+        while waiting:
+            # What follows from an action comes before what was decided after it.
+            waiting.extendleft(reversed(await self._do(waiting.popleft())))
+
+    async def _do(self, action: Action) -> list[Action]:
+        match action:
+            case Send(data):
+                await self._send(data)
+            case CheckNode(certificate):
+                return await self._newcomer.check_node(certificate)
+            case CheckReplica(hello):
+                return await self._newcomer.check_replica(hello)
+            case Open():
+                return await self._newcomer.open(action, self)
+            case Commit(operations):
+                await self._submit(operations)
+            case Note(ping):
+                return self._note(ping)
+            case Answer(question):
+                return await self._answer(question)
+            case End(code):
+                self._ended_for = code
+                if self._newcomer.name is not None:
+                    _log.info("a session ended", why=code.value, node=self._newcomer.name)
+        return []
+
+    async def _submit(self, operations: Operations) -> None:
+        """Hand a batch to the store; the answer follows when it is durable, in the order submitted."""
+        assert self._tasks is not None, "operations are due once the session is live"
+        await self._slots.acquire()
+        push = Push(
+            self.replica,
+            self._half.session,
+            operations.first,
+            operations.prev,
+            operations.items,
+            self._hub.world.now_ms(),
+            Salt(self._hub.world.random_bytes(8)),
+        )
+        # Tasks start in the order made, and the store keeps the order of its calls.
+        self._batches.put_nowait(self._tasks.create_task(self._commit(push)))
+
+    async def _commit(self, push: Push) -> _Outcome:
+        try:
+            outcome = await self._hub.store.commit(push)
+        except StoreError as error:
+            return error  # answered in its turn, behind those before it
+        if isinstance(outcome, Committed):
+            self._hub.metrics.operations.inc(len(push.items))
+        return outcome
+
+    async def _answer_batches(self) -> None:
+        while True:
+            outcome = await (await self._batches.get())
+            await self._carry_out(self._answer_to(outcome))
+            self._slots.release()
+            if self._half.state is State.ENDED:
+                raise _Gone
+
+    def _answer_to(self, outcome: _Outcome) -> list[Action]:
+        match outcome:
+            case Committed(acked, chain, accepted_at_ms, quarantined, _):
+                self._hub.metrics.quarantined.inc(len(quarantined))
+                answer = Acknowledge(acked, chain, accepted_at_ms, STABLE)
+                return self._half.committed(answer, quarantined)
+            case SteppedBack(code, acked, chain):
+                return self._half.stepped_back(Negative(code, acked, chain))
+            case Fenced():
+                detail = "a newer session of this log was opened"
+                return self._half.end(Code.SUPERSEDED, detail, retry_ms=SUPERSEDED_RETRY_MS)
+            case StoreError():
+                _log.error("a batch could not be stored", error=str(outcome))
+                detail = "the hub cannot store anything now"
+                return self._half.end(Code.BUSY, detail, retry_ms=STORE_RETRY_MS)
+
+    def _note(self, ping: Ping) -> list[Action]:
+        self.pending = ping.pending
+        now_ms = self._hub.world.now_ms()
+        if self._tasks is not None and (self._noting is None or self._noting.done()):
+            self._noting = self._tasks.create_task(self._note_seen(ping.pending, now_ms))
+        return list(self._half.pong(ping, now_ms=now_ms, stable=STABLE))
+
+    async def _note_seen(self, pending: int, now_ms: int) -> None:
+        try:
+            await self._hub.store.note_seen(self.node, pending, now_ms)
+        except StoreError as error:
+            _log.warning("a sign of life was not stored", error=str(error))
+
+    async def _answer(self, question: Claim | AskBuckets | Fetch | AskLedger) -> list[Action]:
+        if not isinstance(question, Claim):
+            detail = f"{type(question).__name__} is not offered by this hub"
+            return self._half.end(Code.UNEXPECTED, detail, retry_ms=0)
+        inside = await self._hub.store.claim(self.node, question.op_ids)
+        bits = "".join("1" if is_inside else "0" for is_inside in inside)
+        whole = bits.ljust(-(-len(bits) // 8) * 8, "0")
+        return [Send(encode(Claimed(int(whole, 2).to_bytes(len(whole) // 8))))]
+
+    # --- the line --------------------------------------------------------------------------------------------------
+
+    async def _receive(self) -> list[Action]:
+        message = await self._line.receive()
+        if message.type is WSMsgType.TEXT:
+            return self._half.end(Code.BAD_FRAME, "frames are binary", retry_ms=0)
+        if message.type is not WSMsgType.BINARY:
+            raise ConnectionResetError("the peer has gone")
+        data: bytes = message.data
+        if len(data) > DECODE_APART_BYTES:
+            return await asyncio.to_thread(self._half.receive, data)
+        return self._half.receive(data)
+
+    async def _send(self, data: bytes) -> None:
+        async with asyncio.timeout(SEND_S_MAX):
+            await self._line.send_bytes(data)
+
+    async def _wait_for_stop(self) -> None:
+        reason = await self._stopped
+        if reason is not None:
+            code, detail, retry_ms = reason
+            await self._carry_out(self._half.end(code, detail, retry_ms=retry_ms))
+        raise _Gone
+
+    async def _refuse_for_store(self, error: BaseException) -> None:
+        _log.error("a session ended for want of the store", error=str(error))
+        await self.refuse(Code.BUSY, "the hub's store does not work now", STORE_RETRY_MS)

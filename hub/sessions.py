@@ -1,0 +1,121 @@
+"""Sessions over WebSocket: admission, and the ends that come from outside.
+
+Invariant: whoever is turned away or ended is told why and when to come back, with a wait of its own, so that a herd
+does not return at once. Nothing here decides about data; `session.py` drives one session.
+"""
+
+import asyncio
+import contextlib
+from typing import Final
+
+from aiohttp import web
+
+from hub.config import HubSettings
+from hub.doorstep import Doorstep, UnprovenEnds
+from hub.opening import Hub
+from hub.session import Session
+from hub.store.interface import Grant
+from protocol.certificate import verify
+from protocol.errors import Code
+from protocol.limits import FRAME_BYTES_MAX, HEARTBEAT_S
+from protocol.session.hub import HubSession
+from protocol.wire import SUBPROTOCOL
+from runtime.problems import Problem
+
+BUSY_RETRY_MS: Final = 3_000
+FULL_RETRY_MS: Final = 60_000
+RESTART_RETRY_MS: Final = 2_000
+CLOSE_S: Final = 2.0
+"""How long a peer gets to answer the closing of the WebSocket; a gone one never does."""
+
+
+class Sessions:
+    """Every session of this hub."""
+
+    def __init__(self, hub: Hub, settings: HubSettings) -> None:
+        self._hub = hub
+        self._sessions_max = settings.sessions_max
+        self._handshakes_max = settings.handshakes_max
+        self._doorstep = Doorstep(
+            waiting_max=settings.unproven_max,
+            per_address_max=settings.unproven_of_one_address_max(),
+        )
+        self._unproven_ends = UnprovenEnds(hub.metrics)
+        self._handshakes = 0
+        self._is_ending = False
+        self._open = 0
+        self._one_closed = asyncio.Event()
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Serve one connection, from its first byte to its last."""
+        if "Origin" in request.headers:
+            raise Problem("foreign_origin", "Sessions are for nodes, not for web pages.")
+        offered = ",".join(request.headers.getall("Sec-WebSocket-Protocol", ()))
+        if SUBPROTOCOL not in map(str.strip, offered.split(",")):
+            raise Problem("bad_request", f"A session is a WebSocket that speaks {SUBPROTOCOL}.")
+        line = web.WebSocketResponse(
+            protocols=(SUBPROTOCOL,),
+            # permessage-deflate pins 121 KiB a connection (SYNC, section 7); frames compress themselves.
+            compress=False,
+            # The library refuses what has this size, without a word; one byte too many is told as too large.
+            max_msg_size=FRAME_BYTES_MAX + 2,
+            heartbeat=HEARTBEAT_S,
+            timeout=CLOSE_S,
+        )
+        await line.prepare(request)
+        world = self._hub.world
+        half = HubSession(self._hub.identity, world.random_bytes(32), world.random_bytes(16))
+        session = Session(line, half, self._hub)
+        self._open += 1
+        try:
+            await self._serve(session, request.remote)
+        finally:
+            session.leave()
+            if (why := session.unproven_end) is not None:
+                self._unproven_ends.count(why)
+            await line.close()
+            self._open -= 1
+            self._one_closed.set()
+        return line
+
+    async def end_all(self, within_s: float) -> None:
+        """Tell everybody that the hub goes away and admit nobody any more; returns when they are gone, or in time."""
+        self._is_ending = True
+        for session in self._hub.live:
+            retry_ms = self._hub.world.jitter_ms(RESTART_RETRY_MS)
+            session.stop(Code.RESTARTING, "the hub restarts", retry_ms=retry_ms)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self._open:
+                    self._one_closed.clear()
+                    await self._one_closed.wait()
+
+    def regrant(self, grant: Grant) -> None:
+        """Hand a newer certificate to the node's open sessions, which go on under it at once."""
+        certificate = verify(grant.certificate, self._hub.identity.public_key)
+        for session in self._hub.live.of_node(grant.node):
+            session.regrant(certificate, grant.certificate)
+
+    async def _serve(self, session: Session, address: str | None) -> None:
+        if self._is_ending:
+            retry_ms = self._hub.world.jitter_ms(RESTART_RETRY_MS)
+            return await session.refuse(Code.RESTARTING, "the hub restarts", retry_ms)
+        if len(self._hub.live) >= self._sessions_max:
+            retry_ms = self._hub.world.jitter_ms(FULL_RETRY_MS)
+            return await session.refuse(Code.BUSY, "the hub has all the nodes it takes", retry_ms)
+        proof = await session.hear_proof(self._doorstep, address)
+        if proof is None:
+            return None
+        if self._handshakes >= self._handshakes_max:
+            retry_ms = self._hub.world.jitter_ms(BUSY_RETRY_MS)
+            detail = "the hub takes nodes back one after another"
+            return await session.refuse(Code.BUSY, detail, retry_ms)
+        self._handshakes += 1
+        try:
+            is_open = await session.shake_hands(proof)
+        finally:
+            self._handshakes -= 1
+        if is_open:
+            self._hub.metrics.sessions.inc()
+            await session.live_on()
+        return None

@@ -1,0 +1,15 @@
+-- name: quarantine
+SELECT ledger.position, node.name, replica.replica, ledger.seq, ledger.accepted_at, ledger.code, ledger.detail,
+  ledger.body
+FROM ledger
+JOIN replica ON replica.id = ledger.replica
+JOIN node ON node.node = replica.node
+WHERE ledger.code IS NOT NULL AND ledger.position > :after
+ORDER BY ledger.position LIMIT :limit;
+
+-- name: counts
+SELECT
+  (SELECT coalesce(max(ledger.position), 0) FROM ledger) AS ledger,
+  (SELECT count(*) FROM ledger WHERE ledger.code IS NOT NULL) AS quarantined,
+  (SELECT count(*) FROM enrolment_code
+   WHERE enrolment_code.used_at IS NULL AND enrolment_code.expires_at > :now_ms) AS codes_open;

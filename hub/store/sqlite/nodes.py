@@ -1,0 +1,188 @@
+"""Nodes and their rights.
+
+Invariant: a node's newest certificate, its serial and the rights without an end in node_right change together. A right
+is ended, never deleted: the commit asks whether a device was ever allowed.
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from hub.store.interface import Access, Grant, NodeRecord, Refused
+from protocol.certificate import Certificate, Role
+from protocol.errors import Code
+from protocol.ids import ChainId, Location, NodeId, ReplicaId, Seq
+from runtime.queries import load_queries
+
+SQL: Final = load_queries(__file__, "nodes.sql")
+
+
+def read_node(db: sqlite3.Connection, node: NodeId) -> NodeRecord | None:
+    """One node, or None."""
+    row = db.execute(SQL["node"], {"node": node}).fetchone()
+    if row is None:
+        return None
+    replica = row["replica"]
+    return NodeRecord(
+        NodeId(row["node"]),
+        row["name"],
+        Role(row["role"]),
+        bytes(row["public_key"]),
+        tuple(locations_now(db, node)),
+        tuple(json.loads(row["reads"])),
+        row["serial"],
+        bytes(row["certificate"]),
+        row["status"],
+        None if replica is None else ReplicaId(replica),
+        Seq(row["acked"]),
+        row["pending"],
+        row["software"],
+        row["last_seen_at"],
+    )
+
+
+def read_nodes(db: sqlite3.Connection) -> list[NodeRecord]:
+    """Every node, by name."""
+    found = [read_node(db, NodeId(node)) for (node,) in db.execute(SQL["nodes"]).fetchall()]
+    return [record for record in found if record is not None]
+
+
+def locations_now(db: sqlite3.Connection, node: NodeId) -> list[Location]:
+    """What the node may write, sorted."""
+    return [Location(location) for (location,) in db.execute(SQL["held"], {"node": node})]
+
+
+def locations_ever(db: sqlite3.Connection, node: NodeId) -> set[str]:
+    """What the node was ever allowed to write."""
+    return {location for (location,) in db.execute(SQL["ever_held"], {"node": node})}
+
+
+def is_named(db: sqlite3.Connection, name: str) -> NodeId | None:
+    """The node of this name."""
+    row = db.execute(SQL["node_named"], {"name": name}).fetchone()
+    return None if row is None else NodeId(row[0])
+
+
+def refuse_second_writer(
+    db: sqlite3.Connection, name: str, writes: Iterable[str], *, replaces: str | None
+) -> None:
+    """Raise `location_taken` if an active node other than these two writes one of the locations."""
+    for location in writes:
+        values = {"location": location, "name": name, "except": replaces or name}
+        holder = db.execute(SQL["holder"], values).fetchone()
+        if holder is not None:
+            raise Refused(
+                Code.LOCATION_TAKEN,
+                f"{location} is written by {holder[0]}; say --replaces {holder[0]} or --standby",
+            )
+
+
+def add_node(
+    db: sqlite3.Connection,
+    certificate: Certificate,
+    signed: bytes,
+    *,
+    software: str | None,
+    now_ms: int,
+) -> None:
+    """Keep a new node and its rights."""
+    values = {
+        "node": certificate.node,
+        "name": certificate.name,
+        "role": certificate.role.value,
+        "public_key": certificate.public_key,
+        "reads": json.dumps(certificate.reads),
+        "serial": certificate.serial,
+        "certificate": signed,
+        "now_ms": now_ms,
+        "software": software,
+    }
+    db.execute(SQL["add_node"], values)
+    _hold(db, certificate.node, certificate.writes, now_ms)
+
+
+def adopt(db: sqlite3.Connection, certificate: Certificate, signed: bytes, now_ms: int) -> bytes:
+    """Take a node at its certificate's word if it is unknown here or the certificate is newer; returns the newest.
+
+    That is how a hub restored from a backup learns of what happened after it (hello table, row 15).
+    """
+    record = read_node(db, certificate.node)
+    if record is None:
+        if is_named(db, certificate.name) is not None:
+            # Enrolled again under its name after the restore; both are real devices.
+            name = f"{certificate.name} {certificate.node.hex()[:8]}"
+            certificate = certificate._replace(name=name)
+        add_node(db, certificate, signed, software=None, now_ms=now_ms)
+    elif certificate.serial > record.serial:
+        _set_certificate(db, record, certificate, signed, now_ms)
+    else:
+        return record.certificate
+    return signed
+
+
+def change_access(db: sqlite3.Connection, access: Access) -> Grant:
+    """Issue a newer certificate with other rights."""
+    node = is_named(db, access.name)
+    record = None if node is None else read_node(db, node)
+    if record is None:
+        raise Refused(Code.NOT_FOUND, f"no node is called {access.name}")
+    writes = record.writes if access.writes is None else access.writes
+    refuse_second_writer(db, record.name, set(writes) - set(record.writes), replaces=None)
+    reads = record.reads if access.reads is None else access.reads
+    return reissue(db, record, access.chain, writes, reads, access.issue, access.now_ms)
+
+
+def reissue(
+    db: sqlite3.Connection,
+    record: NodeRecord,
+    chain: ChainId,
+    writes: Sequence[Location],
+    reads: Sequence[str],
+    issue: Callable[[Certificate], bytes],
+    now_ms: int,
+) -> Grant:
+    """Give a node its next certificate."""
+    certificate = Certificate(
+        chain,
+        record.node,
+        record.public_key,
+        record.name,
+        record.role,
+        tuple(writes),
+        tuple(reads),
+        record.serial + 1,
+        now_ms,
+    )
+    signed = issue(certificate)
+    _set_certificate(db, record, certificate, signed, now_ms)
+    return Grant(record.node, signed)
+
+
+def _set_certificate(
+    db: sqlite3.Connection,
+    record: NodeRecord,
+    certificate: Certificate,
+    signed: bytes,
+    now_ms: int,
+) -> None:
+    values = {
+        "node": record.node,
+        "reads": json.dumps(certificate.reads),
+        "serial": certificate.serial,
+        "certificate": signed,
+    }
+    db.execute(SQL["set_certificate"], values)
+    ended = set(record.writes) - set(certificate.writes)
+    db.executemany(
+        SQL["end_right"],
+        [{"node": record.node, "location": each, "now_ms": now_ms} for each in sorted(ended)],
+    )
+    _hold(db, record.node, set(certificate.writes) - set(record.writes), now_ms)
+
+
+def _hold(db: sqlite3.Connection, node: NodeId, locations: Iterable[Location], now_ms: int) -> None:
+    db.executemany(
+        SQL["hold"],
+        [{"node": node, "location": each, "now_ms": now_ms} for each in sorted(locations)],
+    )

@@ -1,0 +1,160 @@
+"""The SQLite store: `HubStore` over runtime's one writer.
+
+Invariant: every method is one transaction. What the hub holds in memory about rows it learns from `listen`, after the
+commit and in its order.
+"""
+
+import sqlite3
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import Final, Self
+
+from hub.store.interface import (
+    Access,
+    Change,
+    Committed,
+    Counts,
+    Fenced,
+    Grant,
+    History,
+    NewCode,
+    NodeRecord,
+    Opened,
+    Opening,
+    Push,
+    QuarantinedOperation,
+    Redeemed,
+    Redemption,
+    ScopeDigest,
+    Standing,
+    SteppedBack,
+)
+from hub.store.sqlite import codes, feed, ledger, nodes, sessions
+from hub.store.sqlite.commit import commit
+from protocol.frames.feed import Page
+from protocol.frames.log import StatusEntry
+from protocol.ids import ChainId, Epoch, HubSeq, NodeId, OpId, ReplicaId, Scope, Seq
+from runtime.migrations import load_schema
+from runtime.queries import load_queries
+from runtime.store import Store
+
+SCHEMA: Final = load_schema(Path(__file__).parent)
+SQL: Final = load_queries(__file__, "store.sql")
+READERS: Final = 2
+"""Pages are read while the writer works; more readers would only wait for the processor."""
+
+
+class SqliteHubStore:
+    """See `HubStore`; opened by `open`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._listeners: list[Callable[[Change], None]] = []
+
+    @classmethod
+    async def open(cls, path: Path, *, observe: Callable[[int, float], None] | None = None) -> Self:
+        """Open the database, bringing an older one to the present schema; the caller holds the folder's lock."""
+        return cls(await Store.open(path, SCHEMA, reader_count=READERS, observe=observe))
+
+    async def found(self, chain: ChainId, epoch: Epoch) -> None:
+        """Write down, once, which chain this is."""
+        rows = [{"key": "chain", "value": chain}, {"key": "epoch", "value": epoch}]
+
+        def write(db: sqlite3.Connection) -> None:
+            db.executemany(SQL["found"], rows)
+
+        await self._store.write(write)
+
+    def on_broken(self, listener: Callable[[], None]) -> None:
+        """Have `listener()` called once nothing can be stored until restart: a failed fsync, a damaged file."""
+        self._store.on_broken(listener)
+
+    async def takes_writes(self) -> bool:
+        """Whether what is pushed now can be stored; after a full disk, once a write has succeeded again."""
+        return await self._store.takes_writes()
+
+    @property
+    def is_writable(self) -> bool:
+        """False when a failed disk has ended writing until restart."""
+        return self._store.broken is None
+
+    def listen(self, listener: Callable[[Change], None]) -> None:
+        """See `HubStore`."""
+        self._listeners.append(listener)
+
+    async def history(self) -> History:
+        """See `HubStore`."""
+        return await self._store.read(feed.read_history)
+
+    async def commit(self, push: Push) -> Committed | SteppedBack | Fenced:
+        """See `HubStore`."""
+        return await self._store.write(lambda db: commit(db, push), committed=self._tell)
+
+    async def standing(self, replica: ReplicaId, cursors: Collection[HubSeq]) -> Standing:
+        """See `HubStore`."""
+        return await self._store.read(lambda db: sessions.read_standing(db, replica, cursors))
+
+    async def open_session(self, opening: Opening) -> Opened:
+        """See `HubStore`."""
+        return await self._store.write(lambda db: sessions.open_session(db, opening))
+
+    async def quarantined_of(self, replica: ReplicaId, after: Seq, limit: int) -> list[StatusEntry]:
+        """See `HubStore`."""
+        return await self._store.read(
+            lambda db: sessions.read_quarantined(db, replica, after, limit)
+        )
+
+    async def claim(self, node: NodeId, op_ids: Sequence[OpId]) -> list[bool]:
+        """See `HubStore`."""
+        return await self._store.read(lambda db: sessions.read_claim(db, node, op_ids))
+
+    async def note_seen(self, node: NodeId, pending: int | None, now_ms: int) -> None:
+        """See `HubStore`."""
+        await self._store.write(
+            lambda db: sessions.note_seen(db, node, pending, now_ms), background=True
+        )
+
+    async def page(self, scope: Scope, base: HubSeq) -> Page:
+        """See `HubStore`."""
+        return await self._store.read(lambda db: feed.read_page(db, scope, base))
+
+    async def digest(self, scope: Scope) -> ScopeDigest:
+        """See `HubStore`."""
+        return await self._store.read(lambda db: feed.read_digest(db, scope))
+
+    async def node(self, node: NodeId) -> NodeRecord | None:
+        """See `HubStore`."""
+        return await self._store.read(lambda db: nodes.read_node(db, node))
+
+    async def nodes(self) -> list[NodeRecord]:
+        """See `HubStore`."""
+        return await self._store.read(nodes.read_nodes)
+
+    async def add_code(self, code: NewCode) -> None:
+        """See `HubStore`."""
+        await self._store.write(lambda db: codes.add_code(db, code))
+
+    async def redeem(self, redemption: Redemption) -> Redeemed:
+        """See `HubStore`."""
+        return await self._store.write(lambda db: codes.redeem(db, redemption))
+
+    async def change_access(self, access: Access) -> Grant:
+        """See `HubStore`."""
+        return await self._store.write(lambda db: nodes.change_access(db, access))
+
+    async def quarantine(self, after: int, limit: int) -> list[QuarantinedOperation]:
+        """See `HubStore`."""
+        return await self._store.read(lambda db: ledger.read_quarantine(db, after, limit))
+
+    async def counts(self, now_ms: int) -> Counts:
+        """See `HubStore`."""
+        return await self._store.read(lambda db: ledger.read_counts(db, now_ms))
+
+    async def close(self) -> None:
+        """See `HubStore`."""
+        await self._store.close()
+
+    def _tell(self, result: Committed | SteppedBack | Fenced) -> None:
+        if isinstance(result, Committed) and result.change is not None:
+            for listener in self._listeners:
+                listener(result.change)

@@ -1,0 +1,2 @@
+-- name: found
+INSERT INTO meta (key, value) VALUES (:key, :value);
