@@ -1,0 +1,11 @@
+"""The node's HTTP surface: what tills, integrations and the command line ask of a running node.
+
+Rule: a handler reads the request into the words of `commands.requests`, calls the node once and writes the answer;
+it decides nothing. What a body must look like is in `models` and `queries`, what it must mean in `translation`.
+
+    routes          every address there is
+    authentication  whose token it is; nothing but health goes without one
+    bodies          JSON or MessagePack to one Python value
+    refusals        what a command refuses, as a problem answer
+    movements, stock, sync, health, operators       the handlers
+"""

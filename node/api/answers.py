@@ -1,0 +1,37 @@
+"""Answers that are not problems.
+
+Rule: an answer that was remembered is sent as the bytes it was first sent as.
+"""
+
+import json
+
+from aiohttp import web
+
+from node.commands.requests import Answer
+
+JSON_TYPE = "application/json"
+
+
+def to_json(value: object) -> bytes:
+    """Write compact UTF-8 JSON."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def answer(value: object, *, status: int = 200) -> web.Response:
+    """Answer with a value."""
+    return web.Response(status=status, body=to_json(value), content_type=JSON_TYPE)
+
+
+def answer_page(items: list[dict[str, object]], following: str | None) -> web.Response:
+    """Answer with one page of a list and the cursor of the next."""
+    return answer({"items": items, "next": following})
+
+
+def answer_recorded(recorded: Answer) -> web.Response:
+    """Answer what a recording command answered, and say so when it is a repeat."""
+    headers = {"Location": f"/v1/movements/{json.loads(recorded.body)['id']}"}
+    if recorded.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return web.Response(
+        status=recorded.status, body=recorded.body, content_type=JSON_TYPE, headers=headers
+    )

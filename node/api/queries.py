@@ -1,0 +1,97 @@
+"""The parameters of addresses.
+
+Invariant: an unknown or repeated parameter is refused: a list that silently ignores a misspelt filter shows
+everything, and whoever asked believes it.
+"""
+
+from typing import Literal, Self, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from node.api.values import Code, Cursor, Days, Instant, Kind, Limit, Reference
+from protocol.ids import scope_is_valid
+from protocol.limits import LIST_LIMIT_DEFAULT
+from runtime.problems import Problem
+
+
+class Query(BaseModel):
+    """What every set of parameters has in common."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+Q = TypeVar("Q", bound=Query)
+
+
+class MovementsAsked(Query):
+    """`GET /v1/movements`."""
+
+    location: Code | None = None
+    sku: Code | None = None
+    lot: Code | Literal[""] | None = None
+    kind: Kind | None = None
+    reference: Reference | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+    limit: Limit = LIST_LIMIT_DEFAULT
+    cursor: Cursor | None = None
+
+    @model_validator(mode="after")
+    def _lot_is_of_a_sku(self) -> Self:
+        if self.lot is not None and self.sku is None:
+            raise PydanticCustomError("lot", "a lot is asked for together with its sku")
+        return self
+
+
+class StockAsked(Query):
+    """`GET /v1/stock`."""
+
+    location: Code | None = None
+    sku: Code | None = None
+    q: Reference | None = None
+    below_minimum: Literal["true", "false"] = "false"
+    expiring_within_days: Days | None = None
+    limit: Limit = LIST_LIMIT_DEFAULT
+    cursor: Cursor | None = None
+
+
+class StockRowAsked(Query):
+    """The two codes in `/v1/stock/{location}/{sku}`."""
+
+    location: Code
+    sku: Code
+
+
+class DigestAsked(Query):
+    """`GET /v1/digest`."""
+
+    scope: str
+
+    @field_validator("scope")
+    @classmethod
+    def _is_known(cls, scope: str) -> str:
+        if not scope_is_valid(scope):
+            raise PydanticCustomError("scope", "is not a scope")
+        return scope
+
+
+def refuse_parameters(request: web.Request) -> None:
+    """For an address that takes none.
+
+    Raises: Problem `validation_failed`.
+    """
+    if request.query:
+        raise Problem("validation_failed", "This address takes no parameters.")
+
+
+def parameters(request: web.Request, model: type[Q]) -> Q:
+    """Read the address's parameters.
+
+    Raises: Problem or ValidationError, both `validation_failed`.
+    """
+    given = request.query
+    if len(given) != len(set(given)):
+        raise Problem("validation_failed", "A parameter is given twice.")
+    return model.model_validate(dict(given))

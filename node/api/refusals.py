@@ -1,0 +1,24 @@
+"""What a command refuses, as the answer that the caller gets.
+
+Rule: the code is the command's own and decides the status; nothing of a refused request was recorded.
+"""
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from node.commands.requests import Refusal
+from runtime.problems import Problem
+
+
+@web.middleware
+async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn a Refusal into a Problem for the problems middleware outside."""
+    try:
+        return await handler(request)
+    except Refusal as refusal:
+        raise problem_of_refusal(refusal) from refusal
+
+
+def problem_of_refusal(refusal: Refusal) -> Problem:
+    """The same code and sentence."""
+    return Problem(refusal.code, refusal.detail)

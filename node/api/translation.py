@@ -1,0 +1,139 @@
+"""From a well-shaped body to the request that a command takes: what a body's fields must mean together.
+
+Invariant: what comes out needs no further doubt about its form, and every fault of a body is named with its place,
+so that a till's programmer sees all of them at once.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from pydantic import ValidationError
+
+from node.api.bodies import as_object
+from node.api.models import LineBody, MovementBody
+from node.commands.requests import Line, Movement
+from protocol.ids import NO_LOT, Location, Lot, Sku
+from protocol.limits import IDEMPOTENCY_KEY_CHARS_MAX
+from protocol.movements import RULES, MoveKind, sign_fault
+from runtime.problems import ERRORS_MAX, Problem, problem_of
+
+Fault = Mapping[str, object]
+
+_WITH_CATALOGUE: Final = "comes with the catalogue; send sku and delta in base units"
+_WITH_DOCUMENTS: Final = "is recorded through its own document, not as a movement"
+_GOODS_IN: Final = ("supplier", "unit_cost", "expiry")
+
+
+def movement_of(body: MovementBody) -> Movement:
+    """Translate one movement.
+
+    Raises: Problem `validation_failed`, with at most the first 100 faults in order of place.
+    """
+    faults = list(_faults(body))
+    if faults:
+        raise Problem(
+            "validation_failed",
+            "The movement contradicts itself or its kind.",
+            errors=faults[:ERRORS_MAX],
+        )
+    return Movement(
+        kind=body.kind,
+        location=Location(body.location),
+        lines=tuple(_line(line) for line in body.lines),
+        reference=body.reference,
+        occurred_at_ms=body.occurred_at,
+        reason=body.reason,
+        note=body.note,
+        details=body.details,
+    )
+
+
+def batch_item(raw: object) -> tuple[str, Movement] | Problem:
+    """Translate one item of a batch, as if it had come alone; a bad one is a problem at its place."""
+    try:
+        members = as_object(raw)
+        key = idempotency_key([members.get("key")])
+        rest = {name: value for name, value in members.items() if name != "key"}
+        return key, movement_of(MovementBody.model_validate(rest))
+    except (Problem, ValidationError) as error:
+        return problem_of(error)
+
+
+def idempotency_key(given: Sequence[object]) -> str:
+    """The one key among those given: 1 to 200 visible ASCII characters.
+
+    Raises: Problem `idempotency_key_missing`.
+    """
+    match given:
+        case [str(key)] if _is_visible(key) and 1 <= len(key) <= IDEMPOTENCY_KEY_CHARS_MAX:
+            return key
+    raise Problem(
+        "idempotency_key_missing",
+        "What is recorded needs one Idempotency-Key of 1 to "
+        f"{IDEMPOTENCY_KEY_CHARS_MAX} visible ASCII characters, so that a repeat is known as one.",
+    )
+
+
+def _is_visible(key: str) -> bool:
+    return key.isascii() and key.isprintable() and " " not in key
+
+
+def _faults(body: MovementBody) -> Iterator[Fault]:
+    rule = RULES[body.kind]
+    if body.kind is MoveKind.REVERSAL:
+        yield _fault("reversal", "is recorded by POST /v1/movements/{id}/reverse", "kind")
+        return
+    if not rule.device_alone:
+        yield _fault("kind", _WITH_DOCUMENTS, "kind")
+        return
+    if rule.needs_reason and not (body.reason or "").strip():
+        yield _fault("missing", f"is required for {body.kind.value}", "reason")
+    for number, line in enumerate(body.lines):
+        for name, kind, message in _line_faults(body.kind, line):
+            yield _fault(kind, message, "lines", number, name)
+
+
+def _line_faults(kind: MoveKind, line: LineBody) -> Iterator[tuple[str, str, str]]:
+    """Yield (field, type, message) for each fault of a line."""
+    unknown = [name for name in ("pack", "packs", "barcode") if getattr(line, name) is not None]
+    for name in unknown:
+        yield name, "catalogue", _WITH_CATALOGUE
+    if unknown:
+        return
+    if line.sku is None:
+        yield "sku", "missing", "is required"
+    yield from _quantity_faults(kind, line)
+    if kind is not MoveKind.RECEIVE:
+        for name in _GOODS_IN:
+            if getattr(line, name) is not None:
+                yield name, "kind", "belongs to received goods only"
+
+
+def _quantity_faults(kind: MoveKind, line: LineBody) -> Iterator[tuple[str, str, str]]:
+    if kind is MoveKind.COUNT:
+        if line.counted is None:
+            yield "counted", "missing", "is required for count"
+        if line.delta is not None:
+            yield "delta", "kind", "is worked out from counted"
+        return
+    if line.counted is not None:
+        yield "counted", "kind", "belongs to the kind count only"
+    if line.delta is None:
+        yield "delta", "missing", "is required"
+    elif message := sign_fault(kind, line.delta):
+        yield "delta", "sign", message
+
+
+def _line(body: LineBody) -> Line:
+    assert body.sku is not None, "a line without one is a fault"
+    return Line(
+        sku=Sku(body.sku),
+        lot=NO_LOT if body.lot is None else Lot(body.lot),
+        delta=body.delta,
+        counted=body.counted,
+        facts=body.model_dump(include=set(_GOODS_IN), exclude_none=True),
+    )
+
+
+def _fault(kind: str, message: str, *loc: str | int) -> Fault:
+    return {"loc": list(loc), "msg": message, "type": kind}

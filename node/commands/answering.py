@@ -1,0 +1,154 @@
+"""How a movement looks from outside, and how a repeat is answered.
+
+Invariant: an answer is made once, in the transaction that records, and kept as bytes; what lists show later is made
+from the same operation by the same functions.
+"""
+
+import json
+import sqlite3
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from node.commands.requests import Answer, Line, Movement, Refusal
+from node.replica import stock
+from node.replica.answers import Kept
+from node.replica.movements import Recorded
+from protocol.effects import Account, CounterEffect
+from protocol.ids import OpId, ReplicaId, Seq
+from protocol.operation import Operation
+
+
+def plain(movement: Movement) -> list[object]:
+    """A movement as plain values, for comparing a repeat with the first request."""
+    lines = [
+        [line.sku, line.lot, line.delta, line.counted, _sorted(line.facts)]
+        for line in movement.lines
+    ]
+    head = [
+        movement.kind.value,
+        movement.location,
+        lines,
+        movement.reference,
+        movement.occurred_at_ms,
+    ]
+    return [*head, movement.reason, movement.note, _sorted(movement.details)]
+
+
+def repeat(kept: Kept, request: bytes) -> Answer:
+    """Answer what was answered before.
+
+    Raises:
+        Refusal: `idempotency_key_reused` when the request is another one.
+    """
+    if kept.request != request:
+        raise Refusal("idempotency_key_reused", "this key was used before, for another request")
+    return Answer(kept.status, kept.body, replayed=True)
+
+
+def details_of(movement: Movement) -> dict[str, object]:
+    """What of a movement is kept beside its effects; parts that were not given are left out."""
+    given = {
+        "reference": movement.reference,
+        "reason": movement.reason,
+        "note": movement.note,
+        "details": dict(movement.details) or None,
+        "lines": _line_facts(movement.lines),
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def recorded(db: sqlite3.Connection, replica: ReplicaId, seq: Seq, operation: Operation) -> bytes:
+    """The answer to a movement just recorded: what lists show, and where it left the stock of each line's SKU."""
+    movement = movement_json(Recorded(0, replica, seq, operation))
+    lines = _counter_effects(operation)
+    for shown, effect in zip(movement["lines"], lines, strict=True):  # type: ignore[call-overload]
+        totals = stock.totals(db, effect.location, effect.sku)
+        shown.update(on_hand=totals.on_hand, available=totals.available)
+    warnings = [
+        {
+            "code": "unknown_sku",
+            "sku": sku,
+            "detail": "nobody has described this SKU yet; it counts all the same",
+        }
+        for sku in dict.fromkeys(effect.sku for effect in lines)
+        if not stock.sku_is_described(db, sku)
+    ]
+    return json.dumps({**movement, "warnings": warnings}, ensure_ascii=False).encode()
+
+
+def movement_json(found: Recorded) -> dict[str, object]:
+    """A movement as REST shows it."""
+    operation = found.operation
+    details = operation.details
+    effects = _counter_effects(operation)
+    facts = details.get("lines")
+    per_line: Mapping[str, object] = facts if isinstance(facts, Mapping) else {}
+    return {
+        "id": id_to_text(operation.op_id),
+        "replica": found.replica.hex(),
+        "seq": found.seq,
+        "kind": operation.kind.removeprefix("move."),
+        "location": effects[0].location if effects else None,
+        "reference": details.get("reference"),
+        "recorded_at": time_to_text(operation.recorded_at),
+        "occurred_at": time_to_text(operation.occurred_at),
+        "actor": operation.actor,
+        "device": operation.device,
+        "reason": details.get("reason"),
+        "note": details.get("note"),
+        "reverses": _reversed_id(details),
+        "details": details.get("details", {}),
+        "lines": [_line_json(effect, per_line.get(str(at))) for at, effect in enumerate(effects)],
+    }
+
+
+def id_to_text(op_id: OpId) -> str:
+    """An operation's id as it is shown: a UUID."""
+    return str(uuid.UUID(bytes=bytes(op_id)))
+
+
+def time_to_text(time_ms: int) -> str:
+    """RFC 3339 in UTC with milliseconds."""
+    seconds, millis = divmod(time_ms, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{millis:03d}Z"
+
+
+def _counter_effects(operation: Operation) -> list[CounterEffect]:
+    return [
+        e
+        for e in operation.effects
+        if isinstance(e, CounterEffect) and e.account == Account.ON_HAND
+    ]
+
+
+def _line_json(effect: CounterEffect, facts: object) -> dict[str, object]:
+    line: dict[str, object] = {"sku": effect.sku, "lot": effect.lot or None, "delta": effect.delta}
+    return {**line, **facts} if isinstance(facts, Mapping) else line
+
+
+def _line_facts(lines: Sequence[Line]) -> dict[str, object] | None:
+    """What lines say beyond SKU, lot and delta, by the line's place from 0."""
+    found: dict[str, object] = {}
+    for at, line in enumerate(lines):
+        facts = dict(line.facts)
+        if line.counted is not None:
+            facts["counted"] = line.counted
+        if facts:
+            found[str(at)] = facts
+    return found or None
+
+
+def _reversed_id(details: Mapping[str, object]) -> str | None:
+    reverses = details.get("reverses")
+    return (
+        id_to_text(OpId(reverses)) if isinstance(reverses, bytes) and len(reverses) == 16 else None
+    )
+
+
+def _sorted(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    if isinstance(value, list | tuple):
+        return [_sorted(item) for item in value]
+    return value

@@ -1,0 +1,194 @@
+"""Recording movements: what a till does all day.
+
+Invariant: the operation, its place in the log, the view, the list and the answer to its key are written in one
+transaction. All checks come before the first write, so a refused movement of a batch leaves nothing behind.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from node.commands import answering
+from node.commands.requests import Answer, Caller, Line, Movement, Refusal
+from node.replica import answers, log, movements, view
+from node.replica.answers import Kept, Slot
+from protocol.certificate import Certificate, Role
+from protocol.effects import Account, CounterEffect, CounterKey
+from protocol.errors import ProtocolError
+from protocol.ids import ChainId, OpId, ReplicaId, op_id
+from protocol.limits import DELTA_MAX, TOTAL_MAX
+from protocol.movements import MoveKind
+from protocol.operation import Operation, decode, encode
+
+ROUTE: Final = "movements"
+"""A batch and a single request share it: a key first sent in a batch may be repeated alone."""
+_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What recording needs to know of this node at this moment."""
+
+    chain: ChainId
+    replica: ReplicaId
+    certificate: Certificate
+    clock_offset_ms: int | None
+    now_ms: int
+
+
+def record(
+    db: sqlite3.Connection, here: Here, caller: Caller, movement: Movement, key: str
+) -> Answer:
+    """Record a movement, or answer again what was answered to this key. Durable with the transaction.
+
+    Raises:
+        Refusal: `forbidden`, `idempotency_key_reused`, `validation_failed`.
+    """
+    slot = Slot(caller.name, ROUTE, key)
+    request = answers.request_digest(answering.plain(movement))
+    if (kept := answers.find(db, slot)) is not None:
+        return answering.repeat(kept, request)
+    check_may_write(here, movement.location, movement.kind)
+    id_ = op_id(here.chain, movement.location, caller.name, ROUTE, key)
+    if movements.one(db, id_) is not None:
+        raise Refusal(
+            "idempotency_key_reused",
+            "this key was used for another movement, too long ago to repeat it",
+        )
+    operation = _operation(here, caller, movement, id_, _weigh(db, movement))
+    return _append(db, here, operation, None, slot, request)
+
+
+def record_batch(
+    db: sqlite3.Connection,
+    here: Here,
+    caller: Caller,
+    items: Sequence[tuple[str, Movement] | Refusal],
+) -> list[Answer | Refusal]:
+    """Record several movements in order, each as if alone; a refusal stands in the place of its item."""
+    results: list[Answer | Refusal] = []
+    for item in items:
+        if isinstance(item, Refusal):
+            results.append(item)
+            continue
+        key, movement = item
+        try:
+            results.append(record(db, here, caller, movement, key))
+        except Refusal as refusal:
+            results.append(refusal)
+    return results
+
+
+def reverse(
+    db: sqlite3.Connection, here: Here, caller: Caller, movement_id: OpId, key: str
+) -> Answer:
+    """Append the opposite of a movement.
+
+    Raises:
+        Refusal: `not_found`; `conflict` when it was reversed before; `forbidden`; `idempotency_key_reused`.
+    """
+    route = f"movements/{movement_id.hex()}/reverse"
+    slot = Slot(caller.name, route, key)
+    request = answers.request_digest(movement_id)
+    if (kept := answers.find(db, slot)) is not None:
+        return answering.repeat(kept, request)
+    found = movements.one(db, movement_id)
+    if found is None:
+        raise Refusal("not_found", "there is no movement with this id here")
+    if (earlier := movements.reversal_of(db, movement_id)) is not None:
+        raise Refusal(
+            "conflict", f"movement {answering.id_to_text(earlier)} has reversed it already"
+        )
+    counters = [effect for effect in found.operation.effects if isinstance(effect, CounterEffect)]
+    check_may_write(here, counters[0].location, MoveKind.REVERSAL)
+    details = {"reverses": movement_id, "reference": found.operation.details.get("reference")}
+    operation = Operation(
+        op_id(here.chain, counters[0].location, caller.name, route, key),
+        here.now_ms,
+        here.now_ms,
+        here.clock_offset_ms,
+        caller.name,
+        caller.name,
+        MoveKind.REVERSAL.operation_kind,
+        _VERSION,
+        tuple(effect._replace(delta=-effect.delta) for effect in counters),
+        {name: value for name, value in details.items() if value is not None},
+    )
+    return _append(db, here, operation, movement_id, slot, request)
+
+
+def check_may_write(here: Here, location: str, kind: MoveKind) -> None:
+    """Whether this node may change stock at a location: its own always, as an office any by adjustment.
+
+    Raises:
+        Refusal: `forbidden`.
+    """
+    if location in here.certificate.writes:
+        return
+    if here.certificate.role is Role.OFFICE and kind in {MoveKind.ADJUST, MoveKind.REVERSAL}:
+        return
+    raise Refusal("forbidden", f"this node does not record {kind} at {location}")
+
+
+def _weigh(db: sqlite3.Connection, movement: Movement) -> list[tuple[Line, int]]:
+    """Each line with its delta: a count's is frozen here, against what is shown in this very transaction."""
+    shown: dict[tuple[str, str], int] = {}
+    weighed = []
+    for number, line in enumerate(movement.lines, start=1):
+        counter = (line.sku, line.lot)
+        if counter not in shown:
+            key = CounterKey(movement.location, line.sku, line.lot, Account.ON_HAND)
+            shown[counter] = view.read_value(db, key)
+        delta = line.delta if line.counted is None else line.counted - shown[counter]
+        assert delta is not None, "a line has a delta or a count"
+        shown[counter] += delta
+        if abs(delta) > DELTA_MAX or abs(shown[counter]) > TOTAL_MAX:
+            raise Refusal(
+                "validation_failed", f"line {number} would change stock beyond what can be counted"
+            )
+        weighed.append((line, delta))
+    return weighed
+
+
+def _operation(
+    here: Here, caller: Caller, movement: Movement, id_: OpId, weighed: Sequence[tuple[Line, int]]
+) -> Operation:
+    occurred_at_ms = movement.occurred_at_ms
+    return Operation(
+        id_,
+        here.now_ms,
+        here.now_ms if occurred_at_ms is None else occurred_at_ms,
+        here.clock_offset_ms,
+        caller.name,
+        caller.name,
+        movement.kind.operation_kind,
+        _VERSION,
+        tuple(
+            CounterEffect(movement.location, line.sku, line.lot, int(Account.ON_HAND), delta)
+            for line, delta in weighed
+        ),
+        answering.details_of(movement),
+    )
+
+
+def _append(
+    db: sqlite3.Connection,
+    here: Here,
+    operation: Operation,
+    reverses: OpId | None,
+    slot: Slot,
+    request: bytes,
+) -> Answer:
+    try:
+        body = encode(operation)
+    except ProtocolError as error:
+        raise Refusal("validation_failed", error.detail) from error
+    # What is kept is what was sent: a reader of the log sees exactly this operation.
+    assert decode(body) == operation, "an operation that does not survive its own encoding"
+    seq = log.append(db, body)
+    view.record(db, seq, operation.effects)
+    movements.add(db, seq, here.replica, operation, reverses)
+    answer = answering.recorded(db, here.replica, seq, operation)
+    answers.keep(db, slot, Kept(request, 201, answer), here.now_ms)
+    return Answer(201, answer, replayed=False)

@@ -1,0 +1,299 @@
+"""One connection to the hub: it carries out what the node's half of the session decides.
+
+Invariant: actions are carried out in the order given, and what one stores is durable before the next frame is looked
+at; so the cursor is never ahead of the rows, and an acknowledgement is never believed and then forgotten.
+"""
+
+import asyncio
+import sqlite3
+from dataclasses import dataclass, replace
+from functools import partial
+
+import structlog
+from aiohttp import ClientWebSocketResponse, WSMsgType
+
+from node.metrics import NodeMetrics
+from node.replica import identity, log, recovery, rows, scopes, view
+from node.replica.identity import NodeIdentity
+from protocol.certificate import verify
+from protocol.errors import Code, ProtocolError
+from protocol.frames.feed import CaughtUp, Page
+from protocol.frames.handshake import Close, Welcome
+from protocol.frames.log import StatusEntry
+from protocol.ids import ChainHash, ReplicaId, Scope, Seq
+from protocol.limits import BATCH_OPERATIONS_MAX, CLOCK_EXCHANGE_S, HANDSHAKE_S_MAX
+from protocol.session.hello import LocalLog
+from protocol.session.node import NodeSession, State, fill_batch
+from protocol.session.node_actions import (
+    Action,
+    Answered,
+    ClockMeasured,
+    CompareLog,
+    Ended,
+    Send,
+    StartNewReplica,
+    StoreAcknowledged,
+    StoreCaughtUp,
+    StoreCertificate,
+    StorePage,
+    StoreQuarantined,
+    StoreScopes,
+    Welcomed,
+)
+from runtime.store import Store
+from runtime.world import World
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Local:
+    """What the node knows of itself without asking the store; the link keeps it up to date."""
+
+    identity: NodeIdentity
+    replica: ReplicaId
+    clock_offset_ms: int | None
+    connected: bool = False
+    last_error: str | None = None
+
+
+class HubLink:
+    """Drives one session over one open WebSocket until either ends."""
+
+    def __init__(
+        self,
+        line: ClientWebSocketResponse,
+        session: NodeSession,
+        store: Store,
+        world: World,
+        local: Local,
+        metrics: NodeMetrics,
+        wake: asyncio.Event,
+    ) -> None:
+        self._line = line
+        self._session = session
+        self._store = store
+        self._world = world
+        self._local = local
+        self._metrics = metrics
+        self._wake = wake
+        self._closed: Close | None = None
+
+    async def run(self) -> Close:
+        """Carry the session to its end and say why it ended.
+
+        Raises:
+            ProtocolError, FeedGap: the hub sent what cannot be taken.
+            StoreError: this node's disk cannot take it.
+        """
+        tasks = [
+            asyncio.create_task(self._receive(), name="from the hub"),
+            asyncio.create_task(self._push(), name="to the hub"),
+            asyncio.create_task(self._compare_clocks(), name="clocks"),
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                await task
+        except ProtocolError as error:
+            await self._do(self._session.close(error.code, error.detail))
+            raise
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return self._closed or Close(Code.UNREACHABLE, "the line to the hub broke", 0)
+
+    async def _receive(self) -> None:
+        while self._closed is None:
+            live = self._session.state is State.LIVE
+            message = await self._line.receive(timeout=None if live else HANDSHAKE_S_MAX)
+            if message.type is WSMsgType.TEXT:
+                raise ProtocolError(Code.BAD_FRAME, "frames are binary")
+            if message.type is not WSMsgType.BINARY:
+                return
+            await self._carry_out(self._session.receive(message.data, self._world.now_ms()))
+
+    async def _push(self) -> None:
+        """Send what is recorded as soon as it is: nothing waits in order to batch, four batches at most unanswered."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._session.wants_operations:
+                sent = self._session.sent
+                prev, items = await self._store.read(
+                    partial(log.outbox, sent=sent, limit=BATCH_OPERATIONS_MAX)
+                )
+                if not items:
+                    break
+                # While the log was read the hub may have stepped back; then this read was for nothing.
+                if self._session.wants_operations and self._session.sent == sent:
+                    await self._carry_out(self._session.push(prev, fill_batch(items)))
+
+    async def _compare_clocks(self) -> None:
+        while True:
+            await asyncio.sleep(CLOCK_EXCHANGE_S)
+            if self._session.state is State.LIVE:
+                pending = await self._store.read(_count_pending)
+                self._metrics.pending.set(pending)
+                await self._carry_out(self._session.ping(self._world.now_ms(), pending))
+
+    async def _carry_out(self, actions: list[Action]) -> None:
+        for action in actions:
+            await self._do(action)
+
+    async def _do(self, action: Action) -> None:  # noqa: C901, PLR0912 - one case for each action of the session
+        match action:
+            case Send(data):
+                await self._line.send_bytes(data)
+            case Welcomed(welcome, clock_offset_ms):
+                await self._welcomed(welcome, clock_offset_ms)
+            case CompareLog(acked, chain):
+                await self._compare(acked, chain)
+            case StoreAcknowledged():
+                await self._acknowledged(action)
+            case StorePage(page):
+                await self._take_in(page)
+            case StoreCaughtUp(caught_up):
+                await self._caught_up(caught_up)
+            case StoreScopes(changed):
+                await self._store.write(lambda db: scopes.begin(db, changed.add), background=True)
+                await self._let_go(changed.drop)
+            case StoreQuarantined(entries):
+                await self._quarantined(list(entries))
+            case StoreCertificate(certificate):
+                await self._take_certificate(certificate)
+            case ClockMeasured(offset_ms):
+                await self._clock_measured(offset_ms)
+            case Answered():
+                # Nothing of this node asks yet; an answer to no question is a mistake of the hub.
+                raise ProtocolError(Code.UNEXPECTED, "an answer to a question that was not asked")
+            case StartNewReplica(detail, history_gap):
+                if history_gap:
+                    _log.error(
+                        "the hub lost operations that are no longer held here", reason=detail
+                    )
+                self._closed = Close(Code.NEW_REPLICA_REQUIRED, detail, 0)
+            case Ended(close):
+                self._closed = close
+
+    async def _welcomed(self, welcome: Welcome, clock_offset_ms: int) -> None:
+        def take_up(db: sqlite3.Connection) -> tuple[set[Scope], LocalLog]:
+            position, now_ms = identity.read_position(db), self._world.now_ms()
+            if position.epoch != welcome.epoch and (position.epoch or welcome.reset):
+                is_ours = log.chain_at(db, welcome.acked) == welcome.chain
+                recovery.begin_epoch(db, welcome.acked if is_ours else None)
+            else:
+                scopes.start_over(db, welcome.reset)
+            # In one transaction: an old `acked` beside the new epoch would make the hub mint another one each time.
+            identity.save_epoch(db, welcome.epoch, clock_offset_ms, now_ms)
+            identity.save_acked(db, welcome.acked, welcome.stable, now_ms)
+            scopes.begin(db, welcome.scopes)
+            return self._out_of_reach(db, welcome), log.compare(db, welcome.acked, position.acked)
+
+        gone, local_log = await self._store.write(take_up)
+        self._local.clock_offset_ms = clock_offset_ms
+        await self._go_on(welcome.acked, welcome.chain, local_log)
+        await self._let_go(sorted(gone))
+
+    def _out_of_reach(self, db: sqlite3.Connection, welcome: Welcome) -> set[Scope]:
+        """Scopes that this node may no longer read.
+
+        That the hub does not name one is not enough: put back to an old backup, it may not have heard of this shop's
+        own shelf yet.
+        """
+        reads = self._local.identity.certificate.reads_scope
+        unnamed = scopes.held(db).keys() - set(welcome.scopes)
+        return {scope for scope in unnamed if not reads(scope)}
+
+    async def _compare(self, acked: Seq, chain: ChainHash) -> None:
+        local_log = await self._store.read(
+            lambda db: log.compare(db, acked, identity.read_position(db).acked)
+        )
+        await self._go_on(acked, chain, local_log)
+
+    async def _go_on(self, acked: Seq, chain: ChainHash, local_log: LocalLog) -> None:
+        await self._carry_out(self._session.log_compared(chain, local_log))
+        if self._session.state is not State.LIVE:
+            return
+        if acked < local_log.acked_seen:
+            _log.warning("the hub has less than it acknowledged; sending again", acked=acked)
+        self._local.connected = True
+        self._local.last_error = None
+        self._metrics.connected.set(1)
+        self._metrics.sessions.inc()
+        self._wake.set()
+
+    async def _acknowledged(self, action: StoreAcknowledged) -> None:
+        def keep(db: sqlite3.Connection) -> None:
+            log.acknowledge(db, action.acked, action.accepted_at_ms)
+            identity.save_acked(db, action.acked, action.stable, self._world.now_ms())
+
+        self._wake.set()
+        await self._store.write(keep, background=True)
+
+    async def _take_in(self, page: Page) -> None:
+        """Store a page in pieces, so that a till never waits long; the cursor moves with the last."""
+        pieces = rows.pieces(page)
+        for number, piece in enumerate(pieces, start=1):
+            take_in = partial(
+                rows.take_in,
+                page=page,
+                rows=piece,
+                replica=self._local.replica,
+                finish=number == len(pieces),
+            )
+            await self._store.write(take_in, background=True)
+        self._metrics.rows.inc(len(page.rows))
+
+    async def _caught_up(self, caught_up: CaughtUp) -> None:
+        def advance(db: sqlite3.Connection) -> None:
+            scopes.advance_all(db, caught_up)
+            identity.save_contact(db, self._world.now_ms())
+
+        await self._store.write(advance, background=True)
+
+    async def _quarantined(self, entries: list[StatusEntry]) -> None:
+        def take_out(db: sqlite3.Connection) -> None:
+            log.quarantine(db, entries, self._world.now_ms())
+            for entry in entries:
+                view.forget_quarantined(db, entry.seq)
+                identity.save_status_seen(db, entry.seq)
+
+        await self._store.write(take_out, background=True)
+        self._metrics.quarantined.inc(len(entries))
+        for entry in entries:
+            _log.warning(
+                "the hub could not take an operation",
+                seq=entry.seq,
+                code=entry.code,
+                detail=entry.detail,
+            )
+
+    async def _take_certificate(self, data: bytes) -> None:
+        who = self._local.identity
+        certificate = verify(data, who.hub_public_key)
+        if certificate.node != who.certificate.node:
+            raise ProtocolError(Code.UNEXPECTED, "the certificate is another node's")
+        # The same serial with other bytes: a hub put back to a backup has issued it a second time.
+        if certificate.serial < who.certificate.serial or data == who.certificate_bytes:
+            return
+        await self._store.write(lambda db: identity.save_certificate(db, data))
+        self._local.identity = replace(who, certificate_bytes=data, certificate=certificate)
+
+    async def _clock_measured(self, offset_ms: int) -> None:
+        self._local.clock_offset_ms = offset_ms
+        await self._store.write(
+            lambda db: identity.save_clock_offset(db, offset_ms, self._world.now_ms()),
+            background=True,
+        )
+
+    async def _let_go(self, dropped: tuple[Scope, ...] | list[Scope]) -> None:
+        for scope in dropped:
+            piece = partial(scopes.let_go_piece, scope=scope)
+            while not await self._store.write(piece, background=True):
+                pass
+
+
+def _count_pending(db: sqlite3.Connection) -> int:
+    return max(0, log.head(db).seq - identity.read_position(db).acked)

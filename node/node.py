@@ -1,0 +1,266 @@
+"""The node: what every surface talks to. It owns the store, the uplink and who may call.
+
+Invariant: everything recorded goes through one writer and is durable before its answer leaves; nothing here waits for
+the hub. The surfaces see plain values and `Refusal`, never SQL, sockets or the session.
+"""
+
+import asyncio
+import sqlite3
+import ssl
+from collections.abc import Callable, Sequence
+from typing import Final, Self, TypeVar
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from node import showing
+from node.commands import answering, movements
+from node.commands.movements import Here
+from node.commands.requests import Answer, Authority, Caller, Movement, Refusal
+from node.joining import KEY_NAME, OPERATOR
+from node.metrics import NodeMetrics
+from node.replica import (
+    DATABASE_NAME,
+    SCHEMA,
+    answers,
+    identity,
+    scopes,
+    stock,
+    tokens,
+)
+from node.replica import movements as movement_list
+from node.replica.identity import NotJoined
+from node.replica.movements import MovementQuery
+from node.replica.stock import StockQuery
+from node.uplink import Uplink
+from protocol import digest
+from protocol.ids import OpId, Scope, scope_is_valid
+from runtime.folder import Folder
+from runtime.keys import load_or_create_signing_key, new_token, token_digest
+from runtime.store import Store, StoreError
+from runtime.world import World
+
+T = TypeVar("T")
+_DAY_S: Final = 86_400.0
+_log = structlog.get_logger(__name__)
+
+
+class Node:
+    """One node, open. Made by `open`; `start` connects it to the hub, `close` ends it."""
+
+    def __init__(
+        self,
+        world: World,
+        store: Store,
+        uplink: Uplink,
+        callers: dict[bytes, Caller],
+        metrics: NodeMetrics,
+    ) -> None:
+        self.metrics = metrics
+        self._world = world
+        self._store = store
+        self._uplink = uplink
+        self._callers = callers
+        self._forgetting: asyncio.Task[None] | None = None
+        self._failure_listeners: list[Callable[[], None]] = []
+        self.crashed = False
+        """Whether a bug ended the uplink; the daemon then ends too, and is started again by whoever runs it."""
+
+    @classmethod
+    async def open(cls, folder: Folder, world: World, *, tls: ssl.SSLContext | None = None) -> Self:
+        """Open the node in a folder whose lock the caller holds.
+
+        `tls` is what the hub's certificate is checked by, where the system's authorities are not the ones.
+
+        Raises:
+            NotJoined: the folder holds no node, or not the key that goes with it.
+            StoreError: the database cannot be used.
+        """
+        metrics = NodeMetrics()
+        database = folder.path / DATABASE_NAME
+        store = await Store.open(database, SCHEMA, observe=metrics.observe_commit)
+        try:
+            who = await store.read(identity.read_identity)
+            position = await store.read(identity.read_position)
+            callers = await store.read(tokens.read_all)
+            key = await asyncio.to_thread(load_or_create_signing_key, folder, KEY_NAME)
+            if bytes(key.verify_key) != who.certificate.public_key:
+                raise NotJoined(f"the key in {KEY_NAME} is not the one this node was enrolled with")
+        except BaseException:
+            await store.close()
+            raise
+        uplink = Uplink(store, world, key, who, position, metrics, tls=tls)
+        return cls(world, store, uplink, callers, metrics)
+
+    async def start(self) -> None:
+        """Begin to reach for the hub, and to forget what is too old; returns at once."""
+        self._uplink.start(self._uplink_crashed)
+        self._forgetting = asyncio.create_task(self._forget_daily(), name="forgetting")
+
+    async def close(self) -> None:
+        """Leave the hub, finish what is queued, close the store."""
+        await self._uplink.stop()
+        if self._forgetting is not None:
+            self._forgetting.cancel()
+            await asyncio.gather(self._forgetting, return_exceptions=True)
+        await self._store.close()
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """The node's metrics."""
+        return self.metrics.registry
+
+    def on_failure(self, listener: Callable[[], None]) -> None:
+        """Have `listener()` called once this node must end: a failed fsync, a damaged file, or a bug in the uplink."""
+        self._store.on_broken(listener)
+        self._failure_listeners.append(listener)
+
+    @property
+    def writable(self) -> bool:
+        """Whether the store takes writes, as far as is known."""
+        return self._store.broken is None
+
+    async def is_ready(self) -> bool:
+        """Whether what is sold now can be recorded; after a full disk, once a write has succeeded again."""
+        return await self._store.takes_writes()
+
+    # --- recording -------------------------------------------------------------------------------------------------
+
+    async def record(self, caller: Caller, movement: Movement, key: str) -> Answer:
+        """Record a movement; see `commands.movements.record`. Durable on return."""
+        return await self._write(
+            lambda db: movements.record(db, self._here(), caller, movement, key)
+        )
+
+    async def record_batch(
+        self, caller: Caller, items: Sequence[tuple[str, Movement] | Refusal]
+    ) -> list[Answer | Refusal]:
+        """Record several movements in one transaction, in order. Durable on return."""
+        return await self._write(lambda db: movements.record_batch(db, self._here(), caller, items))
+
+    async def reverse(self, caller: Caller, movement_id: bytes, key: str) -> Answer:
+        """Append the opposite of a movement. Durable on return."""
+        return await self._write(
+            lambda db: movements.reverse(db, self._here(), caller, OpId(movement_id), key)
+        )
+
+    # --- reading ---------------------------------------------------------------------------------------------------
+
+    async def movements(self, query: MovementQuery) -> tuple[list[dict[str, object]], str | None]:
+        """Movements, newest first, and the cursor of the next page.
+
+        Raises:
+            Refusal: `validation_failed` for a foreign cursor.
+        """
+        found, after = await self._store.read(lambda db: movement_list.newest(db, query))
+        return [answering.movement_json(one) for one in found], after
+
+    async def movement(self, movement_id: bytes) -> dict[str, object] | None:
+        """One movement."""
+        found = await self._store.read(lambda db: movement_list.one(db, OpId(movement_id)))
+        return None if found is None else answering.movement_json(found)
+
+    async def stock(self, query: StockQuery) -> tuple[list[dict[str, object]], str | None]:
+        """Rows of stock by location and SKU, and the cursor of the next page.
+
+        Raises:
+            Refusal: `validation_failed` for a foreign cursor.
+        """
+        found, after = await self._store.read(lambda db: stock.page(db, query))
+        return [showing.stock_json(row) for row in found], after
+
+    async def stock_row(self, location: str, sku: str) -> dict[str, object] | None:
+        """One SKU at one location with its lots; zeros for a pair never touched, None when neither is known."""
+        certificate = self._uplink.local.identity.certificate
+        return await self._store.read(
+            lambda db: showing.stock_row_json(db, certificate, location, sku)
+        )
+
+    async def sync_status(self) -> dict[str, object]:
+        """Where this node stands with the hub, as `GET /v1/sync` shows it."""
+        shown = await self._store.read(lambda db: showing.sync_status(db, self._world.now_ms()))
+        return {**shown, "connected": self._uplink.connected}
+
+    async def digest(self, scope: str) -> dict[str, object]:
+        """A scope's digest over the rows the hub sent; zeros for a scope that has none.
+
+        Raises:
+            Refusal: `validation_failed` for what is not a scope.
+        """
+        if not scope_is_valid(scope):
+            raise Refusal("validation_failed", "scope must be one of this chain's, as in stock:S01")
+        state = await self._store.read(lambda db: scopes.read(db, Scope(scope)))
+        rows, value, hub_seq = (0, 0, 0) if state is None else (*state.digest, state.hub_seq)
+        return {"scope": scope, "hub_seq": hub_seq, "rows": rows, "digest": digest.to_text(value)}
+
+    # --- who may call ----------------------------------------------------------------------------------------------
+
+    def authenticate(self, token: str) -> Caller | None:
+        """Who holds this token."""
+        return self._callers.get(token_digest(token))
+
+    def count_tokens(self, name: str) -> int:
+        """How many tokens of a till there are."""
+        return list(self._callers.values()).count(Caller(name, Authority.TILL))
+
+    async def create_token(self, name: str) -> str:
+        """Make a till's token. Durable on return; the token is shown here and never again.
+
+        Raises:
+            Refusal: `validation_failed` for the operator's name, whose remembered answers are its own.
+        """
+        if name == OPERATOR.name:
+            raise Refusal("validation_failed", "this name is the operator's")
+        token, caller = new_token("till"), Caller(name, Authority.TILL)
+        digest_ = token_digest(token)
+        # By the writer, in the order of commits: memory and store agree, whoever is cancelled.
+        await self._store.write(
+            lambda db: tokens.add(db, digest_, caller, self._world.now_ms()),
+            committed=lambda _: self._callers.update({digest_: caller}),
+        )
+        return token
+
+    async def revoke_tokens(self, name: str) -> int:
+        """End every token of a till; returns how many there were."""
+        ended = Caller(name, Authority.TILL)
+
+        def forget(_: int) -> None:
+            self._callers = {held: who for held, who in self._callers.items() if who != ended}
+
+        return await self._store.write(
+            lambda db: tokens.revoke(db, Caller(name, Authority.TILL)), committed=forget
+        )
+
+    # --- private ---------------------------------------------------------------------------------------------------
+
+    def _uplink_crashed(self) -> None:
+        self.crashed = True
+        for listener in self._failure_listeners:
+            listener()
+
+    async def _forget_daily(self) -> None:
+        """Drop answers older than 400 days, in pieces that no till notices."""
+        while True:
+            try:
+                while await self._store.write(self._forget_piece, background=True):
+                    pass
+            except StoreError as error:
+                _log.warning("old answers could not be forgotten", reason=str(error))
+            await asyncio.sleep(_DAY_S)
+
+    def _forget_piece(self, db: sqlite3.Connection) -> int:
+        return answers.forget_old_piece(db, self._world.now_ms())
+
+    async def _write(self, transaction: Callable[[sqlite3.Connection], T]) -> T:
+        # The uplink is told by the writer, not by this caller, who may be cancelled between commit and answer.
+        return await self._store.write(transaction, committed=lambda _: self._uplink.wake())
+
+    def _here(self) -> Here:
+        local = self._uplink.local
+        return Here(
+            local.identity.chain,
+            local.replica,
+            local.identity.certificate,
+            local.clock_offset_ms,
+            self._world.now_ms(),
+        )

@@ -1,0 +1,55 @@
+"""The first answer to every request that recorded something, kept so that a repeat gets it again.
+
+Invariant: an answer is written in the transaction that records what it answers, so there is never one without the
+other. IETF draft-ietf-httpapi-idempotency-key-header is the shape; ours outlives crashes and is kept 400 days.
+"""
+
+import sqlite3
+from hashlib import blake2b
+from typing import Final, NamedTuple
+
+from protocol.codec import pack
+from protocol.limits import REMEMBERED_ANSWER_DAYS
+from runtime.queries import load_queries
+
+_SQL: Final = load_queries(__file__, "answers.sql")
+_DAY_MS: Final = 86_400_000
+PIECE_ANSWERS: Final = 500
+
+
+class Slot(NamedTuple):
+    """Where an answer is kept: keys are the caller's own, per route."""
+
+    client: str
+    route: str
+    key: str
+
+
+class Kept(NamedTuple):
+    """An answer as it was given."""
+
+    request: bytes
+    status: int
+    body: bytes
+
+
+def request_digest(request: object) -> bytes:
+    """What two requests are compared by: 16 bytes over the validated request, as plain values."""
+    return blake2b(pack(request), digest_size=16).digest()
+
+
+def find(db: sqlite3.Connection, slot: Slot) -> Kept | None:
+    """The answer given before, if any."""
+    row = db.execute(_SQL["find"], slot._asdict()).fetchone()
+    return None if row is None else Kept(row["request"], row["status"], row["body"])
+
+
+def keep(db: sqlite3.Connection, slot: Slot, answer: Kept, now_ms: int) -> None:
+    """Keep an answer; the slot must be free."""
+    db.execute(_SQL["keep"], {**slot._asdict(), **answer._asdict(), "now": now_ms})
+
+
+def forget_old_piece(db: sqlite3.Connection, now_ms: int) -> int:
+    """Drop up to 500 answers older than 400 days; returns how many, so that the caller knows when to stop."""
+    before = now_ms - REMEMBERED_ANSWER_DAYS * _DAY_MS
+    return db.execute(_SQL["forget_old"], {"before": before, "limit": PIECE_ANSWERS}).rowcount

@@ -1,0 +1,130 @@
+"""Who this node is, and where its replica and its reading of the hub stand.
+
+Invariant: there is one identity and one current replica; both are written by `join` before anything is recorded. What
+the node may do is read from its certificate alone.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Final
+
+from protocol.certificate import Certificate, verify
+from protocol.ids import ChainId, Epoch, ReplicaId, Seq
+from runtime.queries import load_queries
+
+_SQL: Final = load_queries(__file__, "identity.sql")
+
+
+class NotJoined(Exception):
+    """The folder holds no node yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeIdentity:
+    """What `join` brought home."""
+
+    chain: ChainId
+    hub_url: str
+    hub_public_key: bytes
+    certificate_bytes: bytes
+    certificate: Certificate
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where the replica stands with the hub. Times are UTC milliseconds."""
+
+    replica: ReplicaId
+    acked: Seq
+    stable: Seq
+    epoch: Epoch | None
+    status_seen: Seq
+    clock_offset_ms: int | None
+    last_contact_at_ms: int | None
+    last_error: str | None
+
+
+def save_identity(db: sqlite3.Connection, identity: NodeIdentity, now_ms: int) -> None:
+    """Make this database the node that `identity` says; its log, if it has one, is kept."""
+    db.execute(
+        _SQL["save_identity"],
+        {
+            "chain": identity.chain,
+            "hub_url": identity.hub_url,
+            "hub_public_key": identity.hub_public_key,
+            "certificate": identity.certificate_bytes,
+            "joined_at": now_ms,
+        },
+    )
+
+
+def read_identity(db: sqlite3.Connection) -> NodeIdentity:
+    """Who this node is.
+
+    Raises:
+        NotJoined: nobody joined this folder to a hub.
+        ProtocolError: the stored certificate is damaged.
+    """
+    row = db.execute(_SQL["read_identity"]).fetchone()
+    if row is None:
+        raise NotJoined("this folder has not joined a hub; `everstock-node join` comes first")
+    certificate = verify(row["certificate"], row["hub_public_key"])
+    return NodeIdentity(
+        ChainId(row["chain"]),
+        row["hub_url"],
+        row["hub_public_key"],
+        row["certificate"],
+        certificate,
+    )
+
+
+def save_certificate(db: sqlite3.Connection, certificate: bytes) -> None:
+    """Keep a newer certificate; the caller has verified it."""
+    db.execute(_SQL["save_certificate"], {"certificate": certificate})
+
+
+def read_position(db: sqlite3.Connection) -> Position:
+    """Where the replica stands."""
+    row = db.execute(_SQL["read_position"]).fetchone()
+    return Position(
+        ReplicaId(row["id"]),
+        Seq(row["acked"]),
+        Seq(row["stable"]),
+        row["epoch"],
+        Seq(row["status_seen"]),
+        row["clock_offset_ms"],
+        row["last_contact_at"],
+        row["last_error"],
+    )
+
+
+def save_epoch(db: sqlite3.Connection, epoch: Epoch, clock_offset_ms: int, now_ms: int) -> None:
+    """A session was opened: the hub lives in `epoch`, and the last error is history."""
+    db.execute(
+        _SQL["save_epoch"], {"epoch": epoch, "clock_offset_ms": clock_offset_ms, "now": now_ms}
+    )
+
+
+def save_clock_offset(db: sqlite3.Connection, clock_offset_ms: int, now_ms: int) -> None:
+    """The clocks were compared."""
+    db.execute(_SQL["save_clock_offset"], {"clock_offset_ms": clock_offset_ms, "now": now_ms})
+
+
+def save_contact(db: sqlite3.Connection, now_ms: int) -> None:
+    """The hub was heard."""
+    db.execute(_SQL["save_contact"], {"now": now_ms})
+
+
+def save_acked(db: sqlite3.Connection, acked: Seq, stable: Seq, now_ms: int) -> None:
+    """The hub has the log up to `acked`; smaller than before when it was restored from a backup."""
+    db.execute(_SQL["save_acked"], {"acked": acked, "stable": stable, "now": now_ms})
+
+
+def save_status_seen(db: sqlite3.Connection, seq: Seq) -> None:
+    """News of quarantined operations was taken in, up to `seq`."""
+    db.execute(_SQL["save_status_seen"], {"seq": seq})
+
+
+def save_error(db: sqlite3.Connection, error: str, now_ms: int) -> None:
+    """Why the last session failed, in one sentence."""
+    db.execute(_SQL["save_error"], {"error": error, "now": now_ms})

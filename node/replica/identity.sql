@@ -1,0 +1,36 @@
+-- name: read_identity
+SELECT chain, hub_url, hub_public_key, certificate FROM identity WHERE only = 1;
+
+-- name: save_identity
+INSERT INTO identity (only, chain, hub_url, hub_public_key, certificate, joined_at)
+VALUES (1, :chain, :hub_url, :hub_public_key, :certificate, :joined_at)
+ON CONFLICT (only) DO UPDATE SET
+    chain = excluded.chain, hub_url = excluded.hub_url, hub_public_key = excluded.hub_public_key,
+    certificate = excluded.certificate, joined_at = excluded.joined_at;
+
+-- name: save_certificate
+UPDATE identity SET certificate = :certificate WHERE only = 1;
+
+-- name: read_position
+SELECT id, acked, stable, epoch, status_seen, clock_offset_ms, last_contact_at, last_error, last_error_at
+FROM replica WHERE only = 1;
+
+-- name: save_epoch
+UPDATE replica SET epoch = :epoch, clock_offset_ms = :clock_offset_ms, last_contact_at = :now,
+    last_error = NULL, last_error_at = NULL
+WHERE only = 1;
+
+-- name: save_clock_offset
+UPDATE replica SET clock_offset_ms = :clock_offset_ms, last_contact_at = :now WHERE only = 1;
+
+-- name: save_acked
+UPDATE replica SET acked = :acked, stable = :stable, last_contact_at = :now WHERE only = 1;
+
+-- name: save_contact
+UPDATE replica SET last_contact_at = :now WHERE only = 1;
+
+-- name: save_status_seen
+UPDATE replica SET status_seen = max(status_seen, :seq) WHERE only = 1;
+
+-- name: save_error
+UPDATE replica SET last_error = :error, last_error_at = :now WHERE only = 1;

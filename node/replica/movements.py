@@ -1,0 +1,124 @@
+"""The list of movements that people search, newest first.
+
+Invariant: a movement is listed exactly when its operation is in the log (or was pulled from the ledger), since both
+are written in one transaction; it is never changed or removed.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from node.replica.cursors import read_position, write_cursor
+from protocol.effects import CounterEffect
+from protocol.ids import OpId, ReplicaId, Seq
+from protocol.operation import Operation, decode
+from runtime.queries import load_queries
+
+_SQL: Final = load_queries(__file__, "movements.sql")
+_NEWEST: Final = 2**62
+
+
+class Recorded(NamedTuple):
+    """One movement as it is listed."""
+
+    position: int
+    replica: ReplicaId
+    seq: Seq
+    operation: Operation
+
+
+@dataclass(frozen=True, slots=True)
+class MovementQuery:
+    """What to list; None does not restrict. Times are UTC milliseconds, `until_ms` is excluded."""
+
+    location: str | None = None
+    sku: str | None = None
+    lot: str | None = None
+    """"" for lines without a lot; only together with `sku`."""
+    kind: str | None = None
+    """The operation's kind: `move.sale`."""
+    reference: str | None = None
+    since_ms: int | None = None
+    until_ms: int | None = None
+    limit: int = 100
+    cursor: str | None = None
+    """Where the page before ended."""
+
+
+def add(
+    db: sqlite3.Connection,
+    seq: Seq,
+    replica: ReplicaId,
+    operation: Operation,
+    reverses: OpId | None,
+) -> None:
+    """List an own movement just appended at `seq`."""
+    counters = [effect for effect in operation.effects if isinstance(effect, CounterEffect)]
+    row = {
+        "op_id": operation.op_id,
+        "replica": replica,
+        "seq": seq,
+        "kind": operation.kind,
+        "location": counters[0].location,
+        "reference": operation.details.get("reference"),
+        "occurred_at": operation.occurred_at,
+        "reverses": reverses,
+    }
+    position = db.execute(_SQL["add"], row).fetchone()["position"]
+    db.executemany(
+        _SQL["add_sku"],
+        [{"sku": effect.sku, "position": position, "lot": effect.lot} for effect in counters],
+    )
+
+
+def one(db: sqlite3.Connection, op_id: OpId) -> Recorded | None:
+    """A movement by its id."""
+    row = db.execute(_SQL["one"], {"op_id": op_id}).fetchone()
+    return None if row is None else _recorded(row)
+
+
+def reversal_of(db: sqlite3.Connection, op_id: OpId) -> OpId | None:
+    """The movement that took this one back."""
+    row = db.execute(_SQL["reversal_of"], {"op_id": op_id}).fetchone()
+    return None if row is None else OpId(row["op_id"])
+
+
+def newest(db: sqlite3.Connection, query: MovementQuery) -> tuple[list[Recorded], str | None]:
+    """The movements that fit, newest first, at most `limit`, and the cursor of the next page if there may be one.
+
+    Raises:
+        Refusal: `validation_failed` for a cursor that no list gave.
+    """
+    asked = {
+        "before": _NEWEST if query.cursor is None else read_position(query.cursor),
+        "location": query.location,
+        "sku": query.sku,
+        "lot": query.lot,
+        "kind": query.kind,
+        "reference": query.reference,
+        "since": query.since_ms,
+        "until": query.until_ms,
+        "limit": query.limit,
+    }
+    found = [_recorded(row) for row in db.execute(_SQL[_best_index(query)], asked)]
+    return found, write_cursor([found[-1].position]) if len(found) == query.limit else None
+
+
+def own_locations(db: sqlite3.Connection) -> list[str]:
+    """Every location that this node has recorded at, by code."""
+    return [location for (location,) in db.execute(_SQL["own_locations"])]
+
+
+def _best_index(query: MovementQuery) -> str:
+    # SQLite plans before it sees the parameters, so the choice that depends on them is made here.
+    if query.sku is not None:
+        return "newest_of_sku"
+    if query.reference is not None:
+        return "newest_with_reference"
+    return "newest" if query.location is None else "newest_at_location"
+
+
+def _recorded(row: sqlite3.Row) -> Recorded:
+    return Recorded(
+        row["position"], ReplicaId(row["replica"]), Seq(row["seq"]), decode(row["body"])
+    )

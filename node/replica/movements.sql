@@ -1,0 +1,67 @@
+-- name: add
+INSERT INTO movement (op_id, replica, seq, kind, location, reference, occurred_at, reverses, body)
+VALUES (:op_id, :replica, :seq, :kind, :location, :reference, :occurred_at, :reverses, NULL)
+RETURNING position;
+
+-- name: add_sku
+INSERT INTO movement_sku (sku, position, lot) VALUES (:sku, :position, :lot)
+ON CONFLICT (sku, position, lot) DO NOTHING;
+
+-- name: one
+SELECT movement.position, movement.replica, movement.seq, coalesce(movement.body, log.body) AS body
+FROM movement LEFT JOIN log ON log.seq = movement.seq AND movement.body IS NULL
+WHERE movement.op_id = :op_id;
+
+-- name: reversal_of
+SELECT op_id FROM movement WHERE reverses = :op_id ORDER BY position LIMIT 1;
+
+-- name: newest
+SELECT movement.position, movement.replica, movement.seq, coalesce(movement.body, log.body) AS body
+FROM movement LEFT JOIN log ON log.seq = movement.seq AND movement.body IS NULL
+WHERE movement.position < :before
+    AND (:location IS NULL OR movement.location = :location)
+    AND (:kind IS NULL OR movement.kind = :kind)
+    AND (:reference IS NULL OR movement.reference = :reference)
+    AND (:since IS NULL OR movement.occurred_at >= :since)
+    AND (:until IS NULL OR movement.occurred_at < :until)
+ORDER BY movement.position DESC LIMIT :limit;
+
+-- name: newest_at_location
+SELECT movement.position, movement.replica, movement.seq, coalesce(movement.body, log.body) AS body
+FROM movement INDEXED BY movement_by_location
+LEFT JOIN log ON log.seq = movement.seq AND movement.body IS NULL
+WHERE movement.location = :location AND movement.position < :before
+    AND (:kind IS NULL OR movement.kind = :kind)
+    AND (:reference IS NULL OR movement.reference = :reference)
+    AND (:since IS NULL OR movement.occurred_at >= :since)
+    AND (:until IS NULL OR movement.occurred_at < :until)
+ORDER BY movement.position DESC LIMIT :limit;
+
+-- name: newest_with_reference
+SELECT movement.position, movement.replica, movement.seq, coalesce(movement.body, log.body) AS body
+FROM movement INDEXED BY movement_by_reference
+LEFT JOIN log ON log.seq = movement.seq AND movement.body IS NULL
+WHERE movement.reference = :reference AND movement.position < :before
+    AND (:location IS NULL OR movement.location = :location)
+    AND (:kind IS NULL OR movement.kind = :kind)
+    AND (:since IS NULL OR movement.occurred_at >= :since)
+    AND (:until IS NULL OR movement.occurred_at < :until)
+ORDER BY movement.position DESC LIMIT :limit;
+
+-- name: newest_of_sku
+SELECT movement.position, movement.replica, movement.seq, coalesce(movement.body, log.body) AS body
+FROM (
+    SELECT DISTINCT position FROM movement_sku
+    WHERE sku = :sku AND position < :before AND (:lot IS NULL OR lot = :lot)
+) AS named
+JOIN movement ON movement.position = named.position
+LEFT JOIN log ON log.seq = movement.seq AND movement.body IS NULL
+WHERE (:location IS NULL OR movement.location = :location)
+    AND (:kind IS NULL OR movement.kind = :kind)
+    AND (:reference IS NULL OR movement.reference = :reference)
+    AND (:since IS NULL OR movement.occurred_at >= :since)
+    AND (:until IS NULL OR movement.occurred_at < :until)
+ORDER BY movement.position DESC LIMIT :limit;
+
+-- name: own_locations
+SELECT DISTINCT location FROM movement WHERE body IS NULL ORDER BY location;

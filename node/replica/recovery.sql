@@ -1,0 +1,61 @@
+-- name: forget_counter_marks
+-- What is shown stays; the total becomes what is shown less what is on top.
+UPDATE counter SET hub_seq = 0, own = 0, total = value - (
+    SELECT coalesce(sum(own_delta.delta), 0) FROM pending_delta AS own_delta
+    WHERE own_delta.location = counter.location AND own_delta.sku = counter.sku
+        AND own_delta.lot = counter.lot AND own_delta.account = counter.account
+);
+
+-- name: forget_document_marks
+UPDATE document SET hub_seq = 0, own = 0;
+
+-- name: forget_scope_marks
+UPDATE scope SET cursor = 0, salt = zeroblob(8), own = 0, caught_up = 0, rows = 0, digest = zeroblob(16),
+    hub_seq = 0;
+
+-- name: forget_deltas
+DELETE FROM pending_delta;
+
+-- name: forget_edits
+DELETE FROM pending_edit;
+
+-- name: forget_quarantine_after
+DELETE FROM quarantined WHERE seq > :seq;
+
+-- name: cap_status_seen
+UPDATE replica SET status_seen = min(status_seen, :seq) WHERE only = 1;
+
+-- name: log_after
+SELECT seq, body FROM log
+WHERE seq > :seq AND seq NOT IN (SELECT seq FROM quarantined)
+ORDER BY seq;
+
+-- name: clear_unsent_counters
+UPDATE counter SET total = 0, value = (
+    SELECT coalesce(sum(delta), 0) FROM pending_delta AS own_delta
+    WHERE own_delta.location = counter.location AND own_delta.sku = counter.sku
+        AND own_delta.lot = counter.lot AND own_delta.account = counter.account
+)
+WHERE location = :location AND hub_seq = 0;
+
+-- name: begin_replica
+INSERT INTO replica (only, id) VALUES (1, :id)
+ON CONFLICT (only) DO UPDATE SET id = excluded.id, acked = 0, status_seen = 0;
+
+-- name: forget_quarantine
+DELETE FROM quarantined;
+
+-- name: forget_counter_own
+UPDATE counter SET own = 0 WHERE own <> 0;
+
+-- name: forget_document_own
+UPDATE document SET own = 0 WHERE own <> 0;
+
+-- name: forget_scope_own
+UPDATE scope SET own = 0;
+
+-- name: unsent_documents
+SELECT collection, id, scopes FROM document WHERE hub_seq = 0 ORDER BY collection, id;
+
+-- name: clear_document
+UPDATE document SET fields = :fields, scopes = :scopes WHERE collection = :collection AND id = :id;

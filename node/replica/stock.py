@@ -1,0 +1,125 @@
+"""Reading the view: what is on the shelves, here and at the neighbours'.
+
+Invariant: these functions only read `counter.value`, which the view keeps; a row of stock sums the lots of one SKU at
+one location.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from node.replica.cursors import read_texts, write_cursor
+from runtime.queries import load_queries
+
+_SQL: Final = load_queries(__file__, "stock.sql")
+
+
+class StockRow(NamedTuple):
+    """Quantities of one SKU at one location, in base units."""
+
+    location: str
+    sku: str
+    on_hand: int
+    reserved: int
+    in_transit: int
+    granted: int
+    hub_seq: int
+    """Largest of the counters; 0 when the hub has not sent any."""
+
+    @property
+    def available(self) -> int:
+        """What can still be promised. Held and expired lots come off once lots are described."""
+        return self.on_hand - self.reserved - self.granted
+
+
+class LotRow(NamedTuple):
+    """The same for one lot; "" is stock without a lot."""
+
+    lot: str
+    on_hand: int
+    reserved: int
+    in_transit: int
+    granted: int
+    hub_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class StockQuery:
+    """What to list; None does not restrict."""
+
+    location: str | None = None
+    sku: str | None = None
+    q: str | None = None
+    """Part of a SKU code, any case; names too once there is a catalogue."""
+    limit: int = 100
+    cursor: str | None = None
+    """Where the page before ended."""
+
+
+def page(db: sqlite3.Connection, query: StockQuery) -> tuple[list[StockRow], str | None]:
+    """The rows that fit, by location and SKU, at most `limit`, and the cursor of the next page if there may be one.
+
+    Raises:
+        Refusal: `validation_failed` for a cursor that no list gave.
+    """
+    location_after, sku_after = ("", "") if query.cursor is None else read_texts(query.cursor, 2)
+    asked = {
+        "location": query.location,
+        "sku": query.sku,
+        "pattern": None if query.q is None else f"%{_escape_like(query.q)}%",
+        "location_after": location_after,
+        "sku_after": sku_after,
+        "limit": query.limit,
+    }
+    found = [StockRow(*row) for row in db.execute(_SQL[_best_index(query)], asked)]
+    last = found[-1] if len(found) == query.limit else None
+    return found, None if last is None else write_cursor([last.location, last.sku])
+
+
+def lots(db: sqlite3.Connection, location: str, sku: str) -> list[LotRow]:
+    """The lots of one SKU at one location, by code; [] for a pair that nobody ever touched."""
+    return [LotRow(*row) for row in db.execute(_SQL["lots"], {"location": location, "sku": sku})]
+
+
+def location_is_known(db: sqlite3.Connection, location: str) -> bool:
+    """Whether anything was ever counted there, or the catalogue describes it."""
+    return _exists(db, "location_is_counted", location=location) or _described(
+        db, "locations", location
+    )
+
+
+def sku_is_known(db: sqlite3.Connection, sku: str) -> bool:
+    """Whether it was ever counted anywhere, or the catalogue describes it."""
+    return _exists(db, "sku_is_counted", sku=sku) or sku_is_described(db, sku)
+
+
+def sku_is_described(db: sqlite3.Connection, sku: str) -> bool:
+    """Whether the catalogue has it."""
+    return _described(db, "skus", sku)
+
+
+def totals(db: sqlite3.Connection, location: str, sku: str) -> StockRow:
+    """One SKU at one location over all lots; zeros for a pair that nobody ever touched."""
+    row = db.execute(_SQL["sku_totals"], {"location": location, "sku": sku}).fetchone()
+    return StockRow(location, sku, *row)
+
+
+def _best_index(query: StockQuery) -> str:
+    # SQLite plans before it sees the parameters, so the choice that depends on them is made here.
+    if query.sku is not None:
+        return "page_of_sku"
+    if query.q is not None:
+        return "page_matching"
+    return "page" if query.location is None else "page_at_location"
+
+
+def _described(db: sqlite3.Connection, collection: str, id_: str) -> bool:
+    return _exists(db, "document_exists", collection=collection, id=id_)
+
+
+def _exists(db: sqlite3.Connection, query: str, **parameters: str) -> bool:
+    return bool(db.execute(_SQL[query], parameters).fetchone()[0])
+
+
+def _escape_like(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

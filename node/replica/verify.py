@@ -1,0 +1,156 @@
+"""Whether the whole database still adds up, recomputed from the log and the rows.
+
+Invariant: nothing here trusts a stored sum; each is computed again from what it is a sum of. SQLite's own check finds
+fewer than half of the flipped bits of a ledger; the chain and the sums find most of the rest.
+"""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final, NamedTuple
+
+from node.replica import log
+from node.replica.stored import stored_counter, stored_document
+from protocol import chain, digest
+from protocol.digest import Digest
+from protocol.effects import CounterEffect, CounterKey, DocumentKey
+from protocol.errors import ProtocolError
+from protocol.ids import ChainHash, Scope
+from protocol.operation import Operation, decode
+from protocol.rows import Row
+from runtime.queries import load_queries
+
+_SQL: Final = load_queries(__file__, "verify.sql")
+PROBLEMS_MAX: Final = 100
+
+
+class Fault(NamedTuple):
+    """One thing that is not as it should be."""
+
+    place: str
+    """Where, so that a person finds it: `log 17`, `counter S01/85123A`."""
+    detail: str
+
+
+def problems(db: sqlite3.Connection) -> list[str]:
+    """The first hundred things that do not add up, each in one line; [] when all of it does."""
+    return [f"{fault.place}: {fault.detail}" for fault in islice(faults(db), PROBLEMS_MAX)]
+
+
+def faults(db: sqlite3.Connection) -> Iterator[Fault]:
+    """Everything that does not add up, log first, in the order of its places. Reads the whole database once."""
+    yield from _log_faults(db)
+    yield from _view_faults(db)
+    yield from _pending_faults(db)
+    yield from _digest_faults(db)
+
+
+def _log_faults(db: sqlite3.Connection) -> Iterator[Fault]:
+    expected_seq, held = 1, chain.CHAIN_START
+    for row in db.execute(_SQL["log_in_order"]):
+        place = f"log {row['seq']}"
+        if row["seq"] != expected_seq:
+            yield Fault(place, f"operation {expected_seq} is missing before it")
+        held = chain.extend(held, row["body"])
+        if held != row["chain"]:
+            yield Fault(
+                place, "the hash chain breaks here: this operation or one before it was changed"
+            )
+            held = ChainHash(row["chain"])
+        expected_seq = row["seq"] + 1
+        yield from _operation_faults(db, place, row["seq"], row["body"])
+
+
+def _operation_faults(db: sqlite3.Connection, place: str, seq: int, body: bytes) -> Iterator[Fault]:
+    try:
+        operation = decode(body)
+    except ProtocolError as error:
+        yield Fault(place, f"the operation cannot be read: {error.detail}")
+        return
+    if operation.kind.startswith("move.") and not _is_listed(db, seq, operation):
+        yield Fault(place, "the list of movements shows it otherwise, or not at all")
+
+
+def _is_listed(db: sqlite3.Connection, seq: int, operation: Operation) -> bool:
+    listed = db.execute(_SQL["listed"], {"op_id": operation.op_id}).fetchone()
+    if listed is None:
+        return False
+    counters = [effect for effect in operation.effects if isinstance(effect, CounterEffect)]
+    reference = operation.details.get("reference")
+    said = (seq, operation.kind, counters[0].location, reference, operation.occurred_at)
+    skus = db.execute(_SQL["listed_skus"], {"position": listed["position"]})
+    return tuple(listed)[1:] == said and [tuple(row) for row in skus] == sorted(
+        {(effect.sku, effect.lot) for effect in counters}
+    )
+
+
+def _view_faults(db: sqlite3.Connection) -> Iterator[Fault]:
+    for row in db.execute(_SQL["shown_differs"]):
+        yield Fault(_counter_place(row), f"shows {row['value']}, should be {row['expected']}")
+    for row in db.execute(_SQL["pending_without_counter"]):
+        yield Fault(
+            _counter_place(row), f"operation {row['seq']} is on top of a row that does not exist"
+        )
+
+
+def _pending_faults(db: sqlite3.Connection) -> Iterator[Fault]:
+    """What is on top of the rows must be part of what the operations of the log say."""
+    for pending in db.execute(_SQL["pending_seqs"]).fetchall():
+        seq = pending["seq"]
+        body = log.body_at(db, seq)
+        if body is None:
+            yield Fault(f"log {seq}", "is on top of the view and not in the log")
+            continue
+        said = _counter_sums(decode(body))
+        for delta in db.execute(_SQL["pending_of"], {"seq": seq}):
+            key = (delta["location"], delta["sku"], delta["lot"], delta["account"])
+            if said.get(key) != delta["delta"]:
+                yield Fault(
+                    _counter_place(delta),
+                    f"operation {seq} is on top with another delta than it has",
+                )
+
+
+def _digest_faults(db: sqlite3.Connection) -> Iterator[Fault]:
+    sums: dict[Scope, Digest] = defaultdict(lambda: digest.EMPTY)
+    newest: dict[Scope, int] = defaultdict(int)
+    for row in _sent_rows(db):
+        for scope in row.scopes:
+            sums[scope] = digest.replace(sums[scope], old=None, new=row)
+            newest[scope] = max(newest[scope], row.hub_seq)
+    for held in db.execute(_SQL["scopes"]):
+        scope = Scope(held["scope"])
+        expected = sums[scope]
+        if (held["rows"], digest.from_bytes(held["digest"])) != expected or held[
+            "hub_seq"
+        ] != newest[scope]:
+            yield Fault(
+                f"scope {scope}",
+                f"the digest over {expected.rows} rows is not the one that is kept",
+            )
+
+
+def _sent_rows(db: sqlite3.Connection) -> Iterator[Row]:
+    for held in db.execute(_SQL["sent_counters"]):
+        key = CounterKey(held["location"], held["sku"], held["lot"], held["account"])
+        counter = stored_counter(key, held)
+        assert counter is not None, "only rows that the hub sent are read"
+        yield counter
+    for held in db.execute(_SQL["sent_documents"]):
+        document = stored_document(DocumentKey(held["collection"], held["id"]), held)
+        assert document is not None, "only rows that the hub sent are read"
+        yield document
+
+
+def _counter_sums(operation: Operation) -> dict[tuple[str, str, str, int], int]:
+    sums: dict[tuple[str, str, str, int], int] = defaultdict(int)
+    for effect in operation.effects:
+        if isinstance(effect, CounterEffect):
+            sums[effect.location, effect.sku, effect.lot, effect.account] += effect.delta
+    return sums
+
+
+def _counter_place(row: sqlite3.Row) -> str:
+    parts = [row["location"], row["sku"], *([row["lot"]] if row["lot"] else [])]
+    return f"counter {'/'.join(parts)} account {row['account']}"

@@ -1,0 +1,76 @@
+-- name: read_counter
+SELECT value, total, hub_seq, own, tail FROM counter
+WHERE location = :location AND sku = :sku AND lot = :lot AND account = :account;
+
+-- name: add_to_counter
+INSERT INTO counter (location, sku, lot, account, value)
+VALUES (:location, :sku, :lot, :account, :delta)
+ON CONFLICT (location, sku, lot, account) DO UPDATE SET value = counter.value + excluded.value;
+
+-- name: take_from_counter
+UPDATE counter SET value = value - :delta
+WHERE location = :location AND sku = :sku AND lot = :lot AND account = :account;
+
+-- name: save_counter
+INSERT INTO counter (location, sku, lot, account, value, total, hub_seq, own, tail)
+VALUES (:location, :sku, :lot, :account, :value, :total, :hub_seq, :own, :tail)
+ON CONFLICT (location, sku, lot, account) DO UPDATE SET
+    value = excluded.value, total = excluded.total, hub_seq = excluded.hub_seq, own = excluded.own,
+    tail = excluded.tail;
+
+-- name: add_pending_delta
+INSERT INTO pending_delta (location, sku, lot, account, seq, delta)
+VALUES (:location, :sku, :lot, :account, :seq, :delta)
+ON CONFLICT (location, sku, lot, account, seq) DO UPDATE SET
+    delta = pending_delta.delta + excluded.delta;
+
+-- name: location_has_deltas
+SELECT EXISTS (SELECT 1 FROM pending_delta WHERE location = :location);
+
+-- name: forget_row_deltas
+DELETE FROM pending_delta
+WHERE location = :location AND sku = :sku AND lot = :lot AND account = :account AND seq <= :own;
+
+-- name: sum_row_deltas
+SELECT coalesce(sum(delta), 0) FROM pending_delta
+WHERE location = :location AND sku = :sku AND lot = :lot AND account = :account;
+
+-- name: forget_location_deltas
+DELETE FROM pending_delta WHERE location = :location AND seq <= :own
+RETURNING sku, lot, account, delta;
+
+-- name: forget_operation_deltas
+DELETE FROM pending_delta WHERE seq = :seq
+RETURNING location, sku, lot, account, delta;
+
+-- name: read_document
+SELECT shown, fields, scopes, hub_seq, own, tail FROM document
+WHERE collection = :collection AND id = :id;
+
+-- name: save_document
+INSERT INTO document (collection, id, shown, fields, scopes, hub_seq, own, tail)
+VALUES (:collection, :id, :shown, :fields, :scopes, :hub_seq, :own, :tail)
+ON CONFLICT (collection, id) DO UPDATE SET
+    shown = excluded.shown, fields = excluded.fields, scopes = excluded.scopes,
+    hub_seq = excluded.hub_seq, own = excluded.own, tail = excluded.tail;
+
+-- name: add_pending_edit
+INSERT INTO pending_edit (collection, id, seq, effects) VALUES (:collection, :id, :seq, :effects);
+
+-- name: forget_row_edits
+DELETE FROM pending_edit WHERE collection = :collection AND id = :id AND seq <= :own;
+
+-- name: row_edits
+SELECT effects FROM pending_edit WHERE collection = :collection AND id = :id ORDER BY seq;
+
+-- name: edits_up_to
+SELECT collection, id, seq, effects FROM pending_edit WHERE seq <= :own ORDER BY seq, collection, id;
+
+-- name: forget_edit
+DELETE FROM pending_edit WHERE collection = :collection AND id = :id AND seq = :seq;
+
+-- name: edited_by
+SELECT collection, id FROM pending_edit WHERE seq = :seq ORDER BY collection, id;
+
+-- name: forget_operation_edits
+DELETE FROM pending_edit WHERE seq = :seq;

@@ -1,0 +1,201 @@
+"""What the command line does with a node's folder, beside its daemon or without one.
+
+Invariant: the database is written by whoever holds the folder's lock and by nobody else: the daemon is asked when one
+runs, and otherwise the lock is taken here. Reading needs neither.
+"""
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from node.node import Node
+from node.replica import DATABASE_NAME, identity, verify
+from node.replica.identity import NotJoined
+from node.showing import sync_status
+from protocol.errors import ProtocolError
+from runtime.backup import backup, integrity_problems
+from runtime.connection import connect_reader
+from runtime.control import call_daemon
+from runtime.errors import StoreError, StoreUnavailable
+from runtime.folder import Folder, FolderBusy
+from runtime.migrations import describe
+from runtime.readers import read_snapshot
+from runtime.service import run
+from runtime.world import World
+
+HANDOVER_S_MAX: Final = 10.0
+"""A daemon that just took the lock says where it listens within this."""
+_DAEMON_AWAITED_S: Final = 0.1
+_HUBS_DATABASE: Final = "hub.db"
+_UNREADABLE: Final = (StoreError, sqlite3.Error, ProtocolError, UnicodeDecodeError)
+
+T = TypeVar("T")
+
+
+def joined_folder(path: Path) -> Folder:
+    """The folder of a node; makes and changes nothing in one that is something else.
+
+    Raises: NotJoined, FolderError. A database too damaged to tell is taken for a node's.
+    """
+    folder = _folder(path)
+    with contextlib.suppress(*_UNREADABLE):
+        _read(folder, _check_joined)
+    return folder
+
+
+def copy_to(path: Path, file: Path) -> None:
+    """Copy the node's database, checked, to a new file. Durable on return.
+
+    Raises: NotJoined, FolderError, StoreError, OSError.
+    """
+    backup(_database(joined_folder(path)), file)
+
+
+def status(folder: Folder) -> Mapping[str, object]:
+    """How the node stands with the hub: as its daemon says, else as its database does.
+
+    Raises: NotJoined, StoreError, FolderError, DaemonRefused.
+    """
+    answer = call_daemon(folder, "/v1/operator/status", {})
+    if answer is not None:
+        return answer
+    return _read(folder, lambda db: sync_status(db, World().now_ms()))
+
+
+def create_token(folder: Folder, name: str) -> tuple[str, int]:
+    """Make a till's token; it works at once, also at a running daemon. Durable on return.
+
+    Answers the token, and how many older ones of that name work still.
+
+    Raises: NotJoined, StoreError, FolderError, DaemonRefused.
+    """
+    answer = _told(folder, "tokens", {"name": name}, lambda node: _token_answer(node, name))
+    return str(answer["token"]), int(str(answer.get("older", 0)))
+
+
+def revoke_tokens(folder: Folder, name: str) -> object:
+    """End a till's tokens, at once also at a running daemon; answers how many. Durable on return.
+
+    Raises: NotJoined, StoreError, FolderError, DaemonRefused.
+    """
+    answer = _told(
+        folder, "tokens/revoke", {"name": name}, lambda node: _revoked_answer(node, name)
+    )
+    return answer["revoked"]
+
+
+def problems(path: Path) -> list[str]:
+    """What is wrong with the database of the node in `path`, worst first; [] when all of it adds up.
+
+    Raises: NotJoined, FolderError. What cannot be read is a problem in the list.
+    """
+    folder = _folder(path)
+    if damage := integrity_problems(_database(folder)):
+        return damage
+    found: list[str] = []
+
+    def check(db: sqlite3.Connection) -> None:
+        _check_joined(db)
+        for fault in islice(verify.faults(db), verify.PROBLEMS_MAX):
+            found.append(f"{fault.place}: {fault.detail}")  # noqa: PERF401 - kept when the next fails
+
+    try:
+        _read(folder, check)
+    except _UNREADABLE as error:
+        found.append(str(error))
+    except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as error:
+        # Each module may rely on what the node itself has stored; here that is what is in doubt.
+        found.append(f"a stored value cannot be read: {str(error) or type(error).__name__}")
+    return found
+
+
+async def _token_answer(node: Node, name: str) -> Mapping[str, object]:
+    older = node.count_tokens(name)
+    return {"token": await node.create_token(name), "older": older}
+
+
+async def _revoked_answer(node: Node, name: str) -> Mapping[str, object]:
+    return {"revoked": await node.revoke_tokens(name)}
+
+
+def _told(
+    folder: Folder,
+    path: str,
+    body: Mapping[str, object],
+    command: Callable[[Node], Coroutine[Any, Any, Mapping[str, object]]],
+) -> Mapping[str, object]:
+    """Ask the daemon; without one, do the same here under the lock."""
+    give_up_s = time.monotonic() + HANDOVER_S_MAX
+    while True:
+        answer = call_daemon(folder, f"/v1/operator/{path}", body)
+        if answer is not None:
+            return answer
+        try:
+            with folder.lock():
+                return _run_alone(folder, command)
+        except FolderBusy:
+            # A daemon that starts or ends holds the lock without an address; so does another command.
+            if time.monotonic() > give_up_s:
+                raise
+            time.sleep(_DAEMON_AWAITED_S)
+
+
+def _run_alone(
+    folder: Folder, command: Callable[[Node], Coroutine[Any, Any, Mapping[str, object]]]
+) -> Mapping[str, object]:
+    answers: list[Mapping[str, object]] = []
+
+    async def main() -> int:
+        node = await Node.open(folder, World())
+        try:
+            answers.append(await command(node))
+        finally:
+            await node.close()
+        return 0
+
+    run(main())
+    return answers[0]
+
+
+def _read(folder: Folder, query: Callable[[sqlite3.Connection], T]) -> T:
+    path = _database(folder)
+    try:
+        with contextlib.closing(connect_reader(path)) as db:
+            return read_snapshot(db, path, query)
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise StoreUnavailable(f"{path} cannot be read: the database is damaged") from error
+    except ProtocolError as error:
+        raise StoreUnavailable(
+            f"a value stored in {path} cannot be read: {error.detail}"
+        ) from error
+
+
+def _folder(path: Path) -> Folder:
+    if not path.exists():
+        raise NotJoined(f"there is no folder {path}; `everstock-node join` comes first")
+    folder = Folder(path, must_exist=True)
+    if (path / _HUBS_DATABASE).is_file():
+        raise NotJoined(f"{path} is a hub's folder; a node needs its own")
+    _database(folder)
+    return folder
+
+
+def _check_joined(db: sqlite3.Connection) -> None:
+    if not any(line.startswith("table_kind identity:") for line in describe(db)):
+        raise _not_joined()
+    identity.read_identity(db)
+
+
+def _database(folder: Folder) -> Path:
+    path = folder.path / DATABASE_NAME
+    if not path.is_file():
+        raise _not_joined()
+    return path
+
+
+def _not_joined() -> NotJoined:
+    return NotJoined("this folder has not joined a hub; `everstock-node join` comes first")
