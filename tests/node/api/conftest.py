@@ -1,0 +1,43 @@
+"""A node at work in a folder of its own, a till's token for it and the operator's."""
+
+from pathlib import Path
+
+import pytest
+from pytest_aiohttp.plugin import AiohttpClient
+
+from node.app import make_app
+from node.config import NodeSettings
+from node.node import Node
+from runtime.world import World
+from tests.node.api.caller import ApiCaller, Http
+from tests.node.enrolled import Shop, enrolled_folder
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    """Give the folder of node S01."""
+    return enrolled_folder(tmp_path / "S01")
+
+
+@pytest.fixture
+async def node(shop: Shop) -> Node:
+    """Give the node; the application that serves it starts and closes it."""
+    return await Node.open(shop.folder, World())
+
+
+@pytest.fixture
+async def http(node: Node, aiohttp_client: AiohttpClient) -> Http:
+    """Give a connection without a token."""
+    return await aiohttp_client(make_app(node, NodeSettings()))
+
+
+@pytest.fixture
+async def till(http: Http, node: Node) -> ApiCaller:
+    """Give a till."""
+    return ApiCaller(http, await node.create_token("till-1"))
+
+
+@pytest.fixture
+def operator(http: Http, shop: Shop) -> ApiCaller:
+    """Give the operator."""
+    return ApiCaller(http, shop.operator_token)

@@ -1,0 +1,1 @@
+"""Tests of `node.commands`: what is recorded, and what is not."""

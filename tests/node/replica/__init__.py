@@ -1,0 +1,1 @@
+"""Tests of `node.replica`: the database and the view."""
