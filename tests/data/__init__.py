@@ -1,0 +1,1 @@
+"""Replays: whole data sets through whole chains of real processes, with faults, checked to the unit."""

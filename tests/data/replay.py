@@ -1,0 +1,165 @@
+"""`python -m tests.data.replay [grocery] [pharmacy]`: the real data through real processes, to the unit.
+
+Exit 0 when every set asked for came out equal to its reference, or when the data is not there; exit 1 when
+something differed, or when the data is not there and EVERSTOCK_REQUIRE_DATA is 1.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from tests.data.engine import Load, Outcome, replay
+from tests.data.grocery import read_grocery
+from tests.data.movements import DataSet, data_folder
+from tests.data.pharmacy import read_pharmacy
+from tests.data.shop_till import Tally
+
+READERS: Final[dict[str, Callable[[Path], DataSet]]] = {
+    "grocery": read_grocery,
+    "pharmacy": read_pharmacy,
+}
+BATCH_CHANCES: Final = {"grocery": 0.01, "pharmacy": 0.1}
+"""About a fifth of the baskets and three quarters of the ledger lines are then sent in batches."""
+
+
+class Terminal:
+    """Shows one replay on the terminal: phases and faults as lines, the movements as a bar."""
+
+    def __init__(self, console: Console, data: DataSet) -> None:
+        self._console = console
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self._task = self.bar.add_task(data.name, total=data.movement_count)
+        self._last_event = ""
+
+    def phase(self, name: str) -> None:
+        """A part of the run begins."""
+        self._console.print(f"[bold]{name}[/bold]")
+
+    def progress(self, tally: Tally) -> None:
+        """Move the bar."""
+        self.bar.update(self._task, completed=tally.movements)
+
+    def event(self, words: str) -> None:
+        """Say what happened; the same words twice running are said once."""
+        if words != self._last_event:
+            self._console.print(f"  {words}", markup=False, highlight=False)
+        self._last_event = words
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Replay what the command line asks for and return the exit code."""
+    options = _options(arguments)
+    console = Console(soft_wrap=True)
+    folder = options.data or data_folder()
+    if folder is None:
+        required = os.environ.get("EVERSTOCK_REQUIRE_DATA") == "1"
+        console.print(
+            "[bold red]NOTHING WAS REPLAYED[/bold red]: no data at ../shared/data beside the "
+            "checkout, and EVERSTOCK_DATA names no folder."
+        )
+        console.print(f"0 passed, {int(required)} failed", highlight=False)
+        return int(required)
+    console.print(f"seed {options.seed}")
+    outcomes = {
+        name: _replay_one(name, folder / name, options, console) for name in options.sets or READERS
+    }
+    console.print(_table(outcomes))
+    failed = sum(outcome is None for outcome in outcomes.values())
+    console.print(f"{len(outcomes) - failed} passed, {failed} failed", highlight=False)
+    return 1 if failed else 0
+
+
+def _replay_one(
+    name: str, folder: Path, options: argparse.Namespace, console: Console
+) -> Outcome | None:
+    """One data set from its files to its outcome; None, and the reason on the terminal, when it failed."""
+    try:
+        data = READERS[name](folder)
+        load = Load(options.seed, options.hub_kills, options.node_kills, BATCH_CHANCES[name])
+        terminal = Terminal(console, data)
+        with contextlib.ExitStack() as cleanup:
+            prefix = f"everstock-{name}-"
+            chain_folder = options.keep or Path(
+                cleanup.enter_context(tempfile.TemporaryDirectory(prefix=prefix))
+            )
+            chain_folder = chain_folder / name
+            chain_folder.mkdir(parents=True)
+            cleanup.enter_context(terminal.bar)
+            return asyncio.run(_bounded(data, chain_folder, load, terminal, options.minutes))
+    except Exception as wrong:
+        for cause in _causes(wrong):
+            console.print(f"[bold red]{name} failed[/bold red]: ", end="")
+            console.print(f"{type(cause).__name__}: {cause}", markup=False, highlight=False)
+        return None
+
+
+async def _bounded(
+    data: DataSet, folder: Path, load: Load, terminal: Terminal, minutes: float
+) -> Outcome:
+    # SIGTERM ends it as Ctrl-C does: with every process it started.
+    running = asyncio.current_task()
+    assert running is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+    async with asyncio.timeout(minutes * 60):
+        return await replay(data, folder, load, terminal)
+
+
+def _causes(wrong: BaseException) -> list[BaseException]:
+    if isinstance(wrong, BaseExceptionGroup):
+        return [cause for part in wrong.exceptions for cause in _causes(part)]
+    return [wrong]
+
+
+def _table(outcomes: dict[str, Outcome | None]) -> Table:
+    table = Table("", *outcomes)
+    rows: dict[str, Callable[[Outcome], str]] = {
+        "movements": lambda o: f"{o.movements:,}",
+        "lines": lambda o: f"{o.lines:,}",
+        "requests sent twice": lambda o: f"{o.repeats:,}",
+        "requests that lost their answer": lambda o: f"{o.unanswered:,}",
+        "hub killed -9": lambda o: str(o.hub_kills),
+        "nodes killed -9": lambda o: str(o.node_kills),
+        "nodes cut off": lambda o: str(o.cuts),
+        "seconds selling": lambda o: f"{o.load_s:.1f}",
+        "seconds until all agreed": lambda o: f"{o.settle_s:.1f}",
+        "seconds in all": lambda o: f"{o.total_s:.1f}",
+    }
+    for title, shown in rows.items():
+        table.add_row(title, *(shown(o) if o is not None else "failed" for o in outcomes.values()))
+    return table
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.data.replay", description=__doc__)
+    parser.add_argument("sets", nargs="*", metavar="SET", help=f"any of {', '.join(READERS)}")
+    parser.add_argument("--data", type=Path, help="folder of the data (default ../shared/data)")
+    parser.add_argument("--keep", type=Path, help="keep the stores and logs in this folder")
+    parser.add_argument("--seed", type=int, default=20170101, help="of the faults (%(default)s)")
+    parser.add_argument("--hub-kills", type=int, default=4, help="during the load (%(default)s)")
+    parser.add_argument("--node-kills", type=int, default=4, help="nodes struck (%(default)s)")
+    parser.add_argument("--minutes", type=float, default=12, help="for each set (%(default)s)")
+    options = parser.parse_args(arguments)
+    if unknown := [name for name in options.sets if name not in READERS]:
+        parser.error(f"no such data set: {', '.join(unknown)}")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())
