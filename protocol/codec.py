@@ -4,8 +4,8 @@ Invariant: ext types, timestamps, broken UTF-8, repeated keys and trailing bytes
 numbers beyond 64 bits and keys that are not text by whoever looks at the value: typed positions compare the type, every
 other position goes through `check_plain`. A decoder that takes the last of two equal keys lets two readers see two
 documents (CouchDB CVE-2017-12635).
-`pack` writes one form only: shortest integers, text as str, maps in the order given; `pack_sorted` is for bytes that
-two writers must agree on.
+`pack` writes one form only: shortest integers, text as str, maps in the order given; `with_sorted_keys`
+puts them in the one order for bytes that two writers must agree on.
 """
 
 from collections.abc import Mapping
@@ -30,9 +30,13 @@ def pack(value: object) -> bytes:
     return packed
 
 
-def pack_sorted(value: Mapping[str, object]) -> bytes:
-    """Write a map with its keys, at every level, in code point order: the canonical form."""
-    return pack(_sorted(value))
+def with_sorted_keys(value: object) -> object:
+    """The same value with the keys of its maps, at every level, in code point order: then `pack` is canonical."""
+    if isinstance(value, Mapping):
+        return {key: with_sorted_keys(value[key]) for key in sorted(value)}
+    if isinstance(value, list | tuple):
+        return [with_sorted_keys(item) for item in value]
+    return value
 
 
 def unpack(data: bytes, *, bytes_max: int = FRAME_BYTES_MAX) -> object:
@@ -148,11 +152,3 @@ def _without_repeats(pairs: list[tuple[object, object]]) -> dict[object, object]
 
 def _refuse_ext(code: int, _data: bytes) -> NoReturn:
     raise ProtocolError(Code.BAD_FRAME, f"extension type {code} is not part of the protocol")
-
-
-def _sorted(value: object) -> object:
-    if isinstance(value, Mapping):
-        return {key: _sorted(value[key]) for key in sorted(value)}
-    if isinstance(value, list | tuple):
-        return [_sorted(item) for item in value]
-    return value

@@ -39,7 +39,6 @@ class Code(StrEnum):
     GAP = "gap"
     REWIND = "rewind"
     FORK = "fork"
-    FENCED = "fenced"
 
     # quarantine
     UNDECODABLE = "undecodable"

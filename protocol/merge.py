@@ -7,6 +7,8 @@ Invariants:
 - A node counts an own operation on top of a hub row exactly while the row does not contain it. The row says how far
   it contains this node's log (`own`), and so does its scope each time it was read to the end. Per-row marks alone
   diverge when the hub cannot decode an operation and so cannot touch its rows.
+
+The stores fold in SQL, many rows at a time; their tests hold them against these functions.
 """
 
 from collections.abc import Iterable, Mapping

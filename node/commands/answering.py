@@ -14,6 +14,7 @@ from node.commands.requests import Answer, Line, Movement, Refusal
 from node.replica import stock
 from node.replica.answers import Kept
 from node.replica.movements import Recorded
+from protocol.codec import with_sorted_keys
 from protocol.effects import Account, CounterEffect
 from protocol.ids import OpId, ReplicaId, Seq
 from protocol.operation import Operation
@@ -22,7 +23,7 @@ from protocol.operation import Operation
 def plain(movement: Movement) -> list[object]:
     """A movement as plain values, for comparing a repeat with the first request."""
     lines = [
-        [line.sku, line.lot, line.delta, line.counted, _sorted(line.facts)]
+        [line.sku, line.lot, line.delta, line.counted, with_sorted_keys(line.facts)]
         for line in movement.lines
     ]
     head = [
@@ -32,7 +33,7 @@ def plain(movement: Movement) -> list[object]:
         movement.reference,
         movement.occurred_at_ms,
     ]
-    return [*head, movement.reason, movement.note, _sorted(movement.details)]
+    return [*head, movement.reason, movement.note, with_sorted_keys(movement.details)]
 
 
 def repeat(kept: Kept, request: bytes) -> Answer:
@@ -144,11 +145,3 @@ def _reversed_id(details: Mapping[str, object]) -> str | None:
     return (
         id_to_text(OpId(reverses)) if isinstance(reverses, bytes) and len(reverses) == 16 else None
     )
-
-
-def _sorted(value: object) -> object:
-    if isinstance(value, Mapping):
-        return {key: _sorted(value[key]) for key in sorted(value)}
-    if isinstance(value, list | tuple):
-        return [_sorted(item) for item in value]
-    return value

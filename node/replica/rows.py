@@ -9,7 +9,7 @@ from typing import Final
 
 from node.replica import recovery, scopes, view
 from node.replica.stored import stored_counter, stored_document
-from protocol import digest
+from protocol import digest, merge
 from protocol.codec import pack
 from protocol.documents import fields_to_wire
 from protocol.effects import CounterKey
@@ -88,7 +88,7 @@ def _on_top(db: sqlite3.Connection, key: CounterKey, own: Seq) -> int:
 def _store_counter(db: sqlite3.Connection, row: CounterRow, own: Seq, pending: int) -> None:
     tail = pack(list(row.tail)) if row.tail else None
     new = {
-        "value": row.total + pending,
+        "value": merge.counter_view(row.total, [pending]),
         "total": row.total,
         "hub_seq": row.hub_seq,
         "own": own,

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
-from protocol import documents
+from protocol import merge
 from protocol.codec import pack, unpack
 from protocol.documents import Document, fields_from_wire, fields_to_wire
 from protocol.effects import (
@@ -93,7 +93,7 @@ def show_document(db: sqlite3.Connection, key: DocumentKey) -> None:
     scopes = [] if row is None else unpack(row["scopes"])
     shown = Document(fields_from_wire(unpack(packed)), frozenset())
     for edit in db.execute(_SQL["row_edits"], key._asdict()):
-        shown = documents.apply(shown, _edits(edit["effects"]))
+        shown = merge.document_view(shown, _edits(edit["effects"]))
     db.execute(
         _SQL["save_document"],
         {

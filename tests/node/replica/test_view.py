@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from node.replica import log, movements, recovery, rows, scopes, verify, view
 from node.replica.rows import FeedGap
+from protocol import merge
 from protocol.effects import Account, CounterKey
 from protocol.frames.feed import Page
 from protocol.frames.log import StatusEntry
@@ -182,7 +183,7 @@ def test_a_log_continued_under_a_new_replica_is_counted_once(db: sqlite3.Connect
 
 @dataclass
 class Rule:
-    """The rule of the view, written down a second time: hub row plus own operations it does not include."""
+    """The protocol's rule of the view, taken literally: the SQL keeps the same by deleting what a row includes."""
 
     deltas: list[tuple[Seq, str, int]] = field(default_factory=list)
     rows: dict[str, tuple[int, Seq]] = field(default_factory=dict)
@@ -204,9 +205,11 @@ class Rule:
             on_top = [
                 delta
                 for seq, of, delta in self.deltas
-                if of == sku and seq > max(own, self.scope_own) and seq not in self.told
+                if of == sku
+                and merge.is_on_top(seq, row_own=own, scope_own=self.scope_own)
+                and seq not in self.told
             ]
-            found[sku] = total + sum(on_top)
+            found[sku] = merge.counter_view(total, on_top)
         return found
 
 
