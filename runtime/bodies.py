@@ -7,7 +7,7 @@ surrogate pair pass here and fail when the value is stored or sent on.
 
 import json
 import math
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from runtime.problems import Problem
 
@@ -22,15 +22,11 @@ def read_json(raw: bytes) -> object:
 
     Raises: Problem `malformed_body`.
     """
-    if raw.count(b"{") + raw.count(b"[") > CONTAINERS_MAX:
+    containers = raw.count(b"{") + raw.count(b"[")
+    if containers > CONTAINERS_MAX:
         _refuse("the body has too many objects and arrays")
     try:
-        value: object = json.loads(
-            raw.decode("utf-8"),
-            object_pairs_hook=_object,
-            parse_constant=_constant,
-            parse_float=_float,
-        )
+        value: object = _DECODER.decode(raw.decode("utf-8"))
     except UnicodeDecodeError:
         _refuse("the body is not UTF-8")
     except json.JSONDecodeError as error:
@@ -39,7 +35,8 @@ def read_json(raw: bytes) -> object:
         _refuse("a number is too long")
     except RecursionError:
         _refuse(f"the body is nested more than {DEPTH_MAX} deep")
-    _check_depth(value)
+    if containers > DEPTH_MAX:  # fewer cannot be nested deeper
+        _check_depth(value)
     if b"\\u" in raw:  # the only way for half a surrogate pair to come in
         _check_surrogates(value)
     return value
@@ -66,6 +63,12 @@ def _float(text: str) -> float:
     if math.isinf(number):  # 1e400
         _refuse("a number is too large")
     return number
+
+
+# Made once: json.loads would make one for every body.
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_constant, parse_float=_float
+)
 
 
 def _check_depth(value: object) -> None:

@@ -5,9 +5,9 @@ Rule: nothing is served to other machines without TLS, and what cannot be used i
 
 import ssl
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from runtime.service import is_loopback, listen_address
 from runtime.settings import SettingsError
@@ -23,6 +23,7 @@ class DaemonSettings(BaseModel):
     tls_key: Path | None = None
     allowed_hosts: tuple[str, ...] = ()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    verify_every_h: Annotated[float, Field(ge=0, le=8_760, allow_inf_nan=False)] = 24.0
 
     def check(self) -> None:
         """Find now what would stop the daemon later.

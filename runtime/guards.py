@@ -4,7 +4,7 @@ Rule: every request names a host of ours, comes from no page but ours, and write
 that a browser will not send across sites without asking first. A browser's own protection of local
 networks is not relied upon: not every browser has one.
 
-Order: `problems_middleware`, then the guards, then the application's own. `security_headers` is a
+Order: `problems_middleware`, then `guards`, then the application's own. `security_headers` is a
 signal, not a middleware, so that streams and error answers carry the headers too:
 `app.on_response_prepare.append(security_headers)`. `service.new_app` does all of it.
 """
@@ -13,6 +13,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from aiohttp import web
@@ -69,35 +70,49 @@ class _Ours:
         return self.has(authority, scheme)
 
 
-def host_and_origin_guard(allowed_hosts: Callable[[], Collection[str]]) -> Middleware:
-    """Make the guard against foreign hosts and origins.
+def guards(allowed_hosts: Callable[[], Collection[str]]) -> Middleware:
+    """Make the one middleware that lets a request through, or says why not.
 
     `allowed_hosts()` are the names beside loopback and the connection's own address: 'host' (with
     no port or our own), or 'host:port'. It is asked for each request, so it may change.
 
-    Raises, when called: Problem `foreign_host` 421, `foreign_origin` 403.
+    Raises, when called: Problem `foreign_host` 421, `foreign_origin` 403, `validation_failed` 422,
+    `unsupported_media_type` 415.
     """
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.transport is None:
-            # Its own address is not known any more, so neither is what is foreign.
-            raise ConnectionResetError("the client has gone")
-        ours = _ours(request, allowed_hosts())
-        for authority in _authorities(request):
-            if not ours.has(authority, ours.scheme):
-                raise Problem("foreign_host", "This host is not served here.")
-        if not all(ours.has_origin(origin) for origin in request.headers.getall("Origin", ())):
-            raise Problem("foreign_origin", "Requests from other origins are refused.")
-        if "cross-site" in request.headers.getall("Sec-Fetch-Site", ()):
-            raise Problem("foreign_origin", "Requests from other sites are refused.")
+        # One layer for all three: each one more would cost every sale what the checks cost.
+        check_host_and_origin(request, frozenset(allowed_hosts()))
+        check_address(request)
+        check_content_type(request)
         return await handler(request)
 
     return guard
 
 
-@web.middleware
-async def content_type_guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+def check_host_and_origin(request: web.Request, allowed: frozenset[str]) -> None:
+    """Refuse foreign hosts and origins.
+
+    Raises: Problem `foreign_host` 421, `foreign_origin` 403.
+    """
+    if request.transport is None:
+        # Its own address is not known any more, so neither is what is foreign.
+        raise ConnectionResetError("the client has gone")
+    address = request.transport.get_extra_info("sockname")
+    # A Unix socket has a path for an address, and no port.
+    host, port = address[:2] if isinstance(address, tuple) else (None, None)
+    ours = _ours("https" if request.secure else "http", host, port, allowed)
+    for authority in _authorities(request):
+        if not ours.has(authority, ours.scheme):
+            raise Problem("foreign_host", "This host is not served here.")
+    if not all(ours.has_origin(origin) for origin in request.headers.getall("Origin", ())):
+        raise Problem("foreign_origin", "Requests from other origins are refused.")
+    if "cross-site" in request.headers.getall("Sec-Fetch-Site", ()):
+        raise Problem("foreign_origin", "Requests from other sites are refused.")
+
+
+def check_content_type(request: web.Request) -> None:
     """Let writes through only as JSON or MessagePack; forms and plain text cross sites unasked.
 
     What has neither a body nor a type needs none: a form always sends one. An address that does
@@ -106,19 +121,17 @@ async def content_type_guard(request: web.Request, handler: Handler) -> web.Stre
     Raises: Problem `unsupported_media_type` 415.
     """
     if request.method not in WRITING_METHODS or request.match_info.http_exception is not None:
-        return await handler(request)
+        return
     if not request.body_exists and "Content-Type" not in request.headers:
-        return await handler(request)
+        return
     if request.content_type not in WRITING_TYPES:
         wanted = " or ".join(sorted(WRITING_TYPES))
         raise Problem("unsupported_media_type", f"The body must be {wanted}.")
     if (request.charset or "utf-8").lower() not in CHARSETS:
         raise Problem("unsupported_media_type", "The body must be in UTF-8.")
-    return await handler(request)
 
 
-@web.middleware
-async def address_guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+def check_address(request: web.Request) -> None:
     """Refuse addresses whose escapes are not UTF-8: taken literally, they would name another thing.
 
     Raises: Problem `validation_failed` 422.
@@ -127,7 +140,6 @@ async def address_guard(request: web.Request, handler: Handler) -> web.StreamRes
         unquote_to_bytes(request.raw_path.encode("utf-8", "surrogateescape")).decode()
     except UnicodeError:
         raise Problem("validation_failed", "The address is not UTF-8.") from None
-    return await handler(request)
 
 
 async def security_headers(_request: web.Request, response: web.StreamResponse) -> None:
@@ -145,16 +157,12 @@ def _authorities(request: web.Request) -> list[str]:
     return named
 
 
-def _ours(request: web.Request, allowed: Collection[str]) -> _Ours:
-    address = request.transport.get_extra_info("sockname") if request.transport else None
-    names = _LOOPBACK_NAMES
-    port = None
-    if isinstance(address, tuple):
-        port = address[1]
-        # A page under the bare address is served by whoever has it, so rebinding gains nothing.
-        names |= {_literal(address[0])}
-    lowered = frozenset(host.lower() for host in allowed)
-    return _Ours("https" if request.secure else "http", port, names, lowered)
+@lru_cache(maxsize=16)  # one daemon answers at a handful of addresses; a sale need not parse them
+def _ours(scheme: str, host: str | None, port: int | None, allowed: frozenset[str]) -> _Ours:
+    # A page under the bare address is served by whoever has it, so rebinding gains nothing.
+    own = frozenset() if host is None else frozenset({_literal(host)})
+    lowered = frozenset(name.lower() for name in allowed)
+    return _Ours(scheme, port, _LOOPBACK_NAMES | own, lowered)
 
 
 def _literal(address: str) -> str:

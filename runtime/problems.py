@@ -54,6 +54,8 @@ _SENTENCE_BY_CODE = {
     "method_not_allowed": "This address does not take this method.",
     "too_large": "The body is too large.",
 }
+PROBLEM_CODE = web.ResponseKey("PROBLEM_CODE", str)
+"""Of an answer that is a problem: its code, for counting."""
 _KEPT_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate")
 
 _log = logging.getLogger(__name__)
@@ -99,6 +101,7 @@ def problem_response(problem: Problem) -> web.Response:
         content_type="application/problem+json",
         headers=problem.headers,
     )
+    response[PROBLEM_CODE] = problem.code
     if problem.headers.get("Connection") == "close":
         response.force_close()
     return response
@@ -172,6 +175,6 @@ def _short(part: int | str) -> int | str:
 
 
 def _log_unfinished(request: web.Request, error: Exception) -> None:
-    if isinstance(error, ConnectionResetError):
-        return  # clients leave; that is no event
+    if isinstance(error, ConnectionResetError | Problem):
+        return  # clients leave, also with what they did wrong untold; that is no event
     _log.error("an answer to %s was cut short", request.path, exc_info=error)

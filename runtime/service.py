@@ -8,6 +8,7 @@ folder no longer names an address.
 import asyncio
 import contextlib
 import errno
+import gc
 import ipaddress
 import logging
 import signal
@@ -20,14 +21,10 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CollectorRegistry
 
-from runtime.connections import Runner
+from runtime.bounds import BOUNDS, PROVEN, Bounds, fit_descriptors
+from runtime.connections import Runner, Site
 from runtime.folder import Folder
-from runtime.guards import (
-    address_guard,
-    content_type_guard,
-    host_and_origin_guard,
-    security_headers,
-)
+from runtime.guards import guards, security_headers
 from runtime.metrics import REGISTRY, count_requests
 from runtime.problems import Problem, problems_middleware
 from runtime.settings import SettingsError
@@ -41,11 +38,6 @@ EXIT_IO = 74
 EXIT_CONFIG = 78
 
 BODY_BYTES_MAX = 1024 * 1024
-# A stalled request is cut within 30 s. aiohttp waits for ever for a body, and closes a connection
-# that has sent no whole request head for its keep-alive time.
-BODY_TIMEOUT_S = 20
-HEAD_TIMEOUT_S = 25
-LINGERING_S = 5  # an unread body is swallowed for so long, so that the client sees the answer
 ANNOUNCE_RETRY_S = 2
 DRAIN_S = 5  # requests under way get this to finish, and as much again after being cancelled
 BACKLOG = 1_024  # a hub's nodes may all come back at once
@@ -57,49 +49,84 @@ _log = logging.getLogger(__name__)
 STOP = web.AppKey("STOP", asyncio.Event)  # set: the daemon is to end; streams end when they see it
 
 
+class _LargeBodies:
+    """How many are being read or handled, of callers and of strangers: these keep none of those out."""
+
+    def __init__(self) -> None:
+        self.counts = {True: 0, False: 0}
+
+
+_LARGE_BODIES = web.AppKey("_LARGE_BODIES", _LargeBodies)
+
+
 def new_app(
     allowed_hosts: Callable[[], Collection[str]],
     registry: CollectorRegistry,
     *,
     middlewares: Sequence[Middleware] = (),
     body_bytes_max: int = BODY_BYTES_MAX,
+    bounds: Bounds | None = None,
 ) -> web.Application:
-    """Make an application behind all guards; `middlewares` are the application's own, inside."""
+    """Make an application behind all guards; `middlewares` are the application's own, inside.
+
+    No body is read before they let the request through: a stranger's is never held.
+    """
     app = web.Application(
         client_max_size=body_bytes_max,
         middlewares=[
             count_requests(registry),
             problems_middleware,
-            host_and_origin_guard(allowed_hosts),
-            address_guard,
-            content_type_guard,
-            body_deadline,
+            guards(allowed_hosts),
             *middlewares,
+            body_deadline,
         ],
     )
     app.on_response_prepare.append(security_headers)
     app[REGISTRY] = registry
     app[STOP] = asyncio.Event()
+    app[BOUNDS] = bounds or Bounds()
+    app[_LARGE_BODIES] = _LargeBodies()
     return app
 
 
 @web.middleware
 async def body_deadline(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Read the whole body, bounded in size and time, before a handler sees the request.
+    """Read the whole body, bounded in size and time by `app[BOUNDS]`, before a handler sees the request.
 
-    Raises: Problem `request_timeout` 408, `malformed_body` 400, `too_large` 413.
+    Raises: Problem `request_timeout` 408, `malformed_body` 400, `too_large` 413, `unavailable` 503.
     """
-    if (request.content_length or 0) > request.client_max_size:
+    if not request.body_exists or request.match_info.http_exception is not None:
+        return await handler(request)  # which says so if the address or the method is not served
+    bounds, large = request.app[BOUNDS], request.app[_LARGE_BODIES]
+    length = request.content_length
+    if (length or 0) > request.client_max_size:
         raise _cut("too_large", "The body is too large.")
-    if request.body_exists:
-        try:
-            async with asyncio.timeout(BODY_TIMEOUT_S):
-                await request.read()  # kept by the request for its handler
-        except TimeoutError as error:
-            raise _cut("request_timeout", "The body did not arrive in time.") from error
-        except web.RequestPayloadError as error:
-            raise _cut("malformed_body", "The body is not encoded as it says.") from error
-    return await handler(request)
+    if length is not None and length <= bounds.large_body_bytes:
+        await _read(request, bounds.body_s)
+        return await handler(request)
+    is_callers = PROVEN in request
+    if large.counts[is_callers] >= bounds.large_bodies_max:
+        raise _cut("unavailable", "Too many large bodies are on their way.", retry_after_s=1)
+    large.counts[is_callers] += 1
+    try:
+        await _read(request, bounds.body_s)
+        return await handler(request)
+    finally:
+        large.counts[is_callers] -= 1
+
+
+async def _read(request: web.Request, within_s: float) -> None:
+    if request.content.is_eof() and request.content.exception() is None:
+        # As nearly always: it came in one piece with the head. A timer would cost as much as all guards together.
+        await request.read()
+        return
+    try:
+        async with asyncio.timeout(within_s):
+            await request.read()  # kept by the request for its handler
+    except TimeoutError as error:
+        raise _cut("request_timeout", "The body did not arrive in time.") from error
+    except web.RequestPayloadError as error:
+        raise _cut("malformed_body", "The body is not encoded as it says.") from error
 
 
 async def serve(
@@ -121,18 +148,21 @@ async def serve(
         app[STOP] = asyncio.Event()
     runner = Runner(
         app,
+        fit_descriptors(app.get(BOUNDS) or Bounds()),
         auto_decompress=False,  # handlers refuse it; a bomb is never opened
         access_log=None,  # it would hold what people search for, and cost more than the answer
-        keepalive_timeout=HEAD_TIMEOUT_S,
-        lingering_time=LINGERING_S,
         shutdown_timeout=DRAIN_S,
     )
     with _signals_set(app[STOP]):
         try:
             await runner.setup()
-            site = web.TCPSite(runner, host, port, ssl_context=ssl_context, backlog=BACKLOG)
+            site = Site(runner, host, port, ssl_context=ssl_context, backlog=BACKLOG)
             await _listen(site, host, port)
             url = _url("https" if ssl_context else "http", host, runner.addresses[0][1])
+            # What there is now stays until the end. Looking through it in vain was a pause of 70 ms for
+            # whoever sold something just then.
+            gc.collect()
+            gc.freeze()
             async with _announced(folder, url):
                 if on_ready:
                     on_ready(url)
@@ -141,7 +171,7 @@ async def serve(
             await runner.cleanup()
 
 
-async def _listen(site: web.TCPSite, host: str, port: int) -> None:
+async def _listen(site: Site, host: str, port: int) -> None:
     try:
         await site.start()
     except OSError as error:
@@ -150,9 +180,10 @@ async def _listen(site: web.TCPSite, host: str, port: int) -> None:
         raise OSError(error.errno, "address already in use", f"{host}:{port}") from error
 
 
-def _cut(code: str, detail: str) -> Problem:
+def _cut(code: str, detail: str, *, retry_after_s: int | None = None) -> Problem:
     # The rest of the body is still to come, so the connection is good for nothing more.
-    return Problem(code, detail, headers={"Connection": "close"})
+    headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+    return Problem(code, detail, headers={"Connection": "close", **headers})
 
 
 def run(main: Coroutine[Any, Any, int]) -> int:

@@ -114,6 +114,14 @@ class Store:
         self._writer.submit(Job(transaction, committed, background, answer))
         return await answer
 
+    def foreground_waits(self) -> bool:
+        """Whether a caller in the foreground waits; a long background transaction asks it, on its thread, to end early."""
+        return self._writer.foreground_waits()
+
+    def foreground_quiet_s(self) -> float:
+        """For how long nobody has written in the foreground; infinite before the first did."""
+        return asyncio.get_running_loop().time() - self._writer.foreground_at_s
+
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run `query(db)` on a connection that can only read, in one consistent snapshot.
 

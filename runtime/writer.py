@@ -51,6 +51,16 @@ class Writer:
         self._background: deque[Job] = deque()
         self._wake = asyncio.Event()
         self._finishing = False
+        self._foreground_at_s = float("-inf")
+
+    @property
+    def foreground_at_s(self) -> float:
+        """When somebody last wrote in the foreground, by the event loop's clock; -inf before the first."""
+        return self._foreground_at_s
+
+    def foreground_waits(self) -> bool:
+        """Whether somebody in the foreground waits for a turn; may be asked on any thread."""
+        return bool(self._foreground)
 
     def submit(self, job: Job) -> None:
         """Queue a job; its future is answered in time.
@@ -65,6 +75,8 @@ class Writer:
         if len(queue) >= QUEUE_MAX:
             raise StoreUnavailable("too many writes are waiting")
         queue.append(job)
+        if not job.background:
+            self._foreground_at_s = asyncio.get_running_loop().time()
         self._wake.set()
 
     def finish(self) -> None:
@@ -94,15 +106,12 @@ class Writer:
         group = _take(self._foreground, foreground_max)
         return group + _take(self._background, 1 if group else GROUP_MAX)
 
-    def _foreground_waits(self) -> bool:
-        return bool(self._foreground)
-
     async def _run(self, group: list[Job]) -> None:
         clock = asyncio.get_running_loop().time
         began_s = clock()
         try:
             ran = await run_job(
-                self._connection, run_group, self._path, group, self._foreground_waits
+                self._connection, run_group, self._path, group, self.foreground_waits
             )
         except asyncio.CancelledError:
             for job in group:

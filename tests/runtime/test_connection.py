@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import threading
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -135,3 +136,15 @@ async def test_a_closed_connection_says_so(tmp_path: Path) -> None:
     await writer.close()
     with pytest.raises(StoreUnavailable, match="closed"):
         await run_job(writer, lambda _db: None)
+
+
+@pytest.mark.parametrize("open_", [open_reader, open_writer])
+async def test_no_thread_outlives_an_opening_that_failed(
+    tmp_path: Path, open_: Callable[[Path], Awaitable[object]]
+) -> None:
+    for _ in range(20):
+        with pytest.raises((StoreUnavailable, sqlite3.OperationalError)):
+            await open_(tmp_path / "missing" / "a.db")
+        assert [
+            each for each in threading.enumerate() if each.name.endswith("_worker_thread)")
+        ] == []

@@ -1,11 +1,12 @@
 """Metrics, as a scraper reads them."""
 
+import asyncio
 from pathlib import Path
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from runtime.metrics import metrics_handler, new_registry, observe_commits
+from runtime.metrics import REFRESH, Refresh, metrics_handler, new_registry, observe_commits
 from runtime.migrations import Schema
 from runtime.problems import Problem
 from runtime.service import new_app
@@ -62,3 +63,32 @@ async def test_requests_are_counted_by_pattern_not_by_address(aiohttp_client) ->
     assert scraped.content_type == "text/plain"
     assert "everstock_sqlite_wal_reset_risk" in text
     assert "process_resident_memory_bytes" in text
+
+
+async def test_what_was_refused_is_counted_by_its_code(aiohttp_client) -> None:
+    registry = new_registry()
+    app = new_app(list, registry)
+    app.router.add_get("/things/{id}", thing)
+    client = await aiohttp_client(TestServer(app, port=0))
+    for path in ("/things/1", "/things/bad", "/none/1", "/none/2"):
+        await client.get(path)
+
+    def count(code: str) -> float | None:
+        return registry.get_sample_value("everstock_http_refused_total", {"code": code})
+
+    assert (count("conflict"), count("not_found"), count("disk_full")) == (1, 2, 0)
+
+
+async def test_scrapes_at_once_share_one_reading(aiohttp_client) -> None:
+    readings: list[str] = []
+
+    async def read(request: web.Request) -> None:
+        readings.append(request.path)
+
+    app = new_app(list, new_registry())
+    app[REFRESH] = Refresh()
+    app[REFRESH].add(read)
+    app.router.add_get("/metrics", metrics_handler)
+    client = await aiohttp_client(TestServer(app, port=0))
+    await asyncio.gather(*(client.get("/metrics") for _ in range(5)))
+    assert readings == ["/metrics"]

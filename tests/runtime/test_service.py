@@ -14,6 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from runtime import service
+from runtime.bounds import Bounds
 from runtime.folder import Folder
 from runtime.metrics import new_registry
 from runtime.service import STOP, is_loopback, listen_address, new_app, run, serve
@@ -94,11 +95,8 @@ async def test_what_the_application_opened_is_closed_when_it_cannot_start(tmp_pa
     assert events == ["opened", "closed"]
 
 
-async def test_a_stalled_head_is_cut(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(service, "HEAD_TIMEOUT_S", 0.3)
-    app = new_app(list, new_registry())
+async def test_a_stalled_head_is_cut(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    app = new_app(list, new_registry(), bounds=Bounds(idle_s=0.3))
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     folder = await asyncio.to_thread(Folder, tmp_path / "data")
     serving = asyncio.create_task(
@@ -116,15 +114,14 @@ async def test_a_stalled_head_is_cut(
     assert capsys.readouterr().out == f"listening on {url}\n"
 
 
-async def test_a_stalled_body_is_cut(aiohttp_client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "BODY_TIMEOUT_S", 0.3)
+async def test_a_stalled_body_is_cut(aiohttp_client) -> None:
     reached: list[str] = []
 
     async def handler(_request: web.Request) -> web.Response:
         reached.append("handler")
         return web.Response()
 
-    app = new_app(list, new_registry())
+    app = new_app(list, new_registry(), bounds=Bounds(body_s=0.3))
     app.router.add_post("/thing", handler)
     client = await aiohttp_client(TestServer(app, port=0))
     reader, writer = await asyncio.open_connection(client.host, client.port)

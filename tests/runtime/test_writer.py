@@ -30,6 +30,29 @@ async def test_callers_that_wait_together_share_one_commit(
     assert groups == [1, 100]
 
 
+async def test_only_the_foreground_ends_a_stores_quiet(store: Store) -> None:
+    assert store.foreground_quiet_s() == float("inf")
+    await store.write(insert(1), background=True)
+    assert store.foreground_quiet_s() == float("inf")
+    await store.write(insert(2))
+    assert store.foreground_quiet_s() < float("inf")
+
+
+async def test_a_transaction_can_ask_whether_somebody_in_the_foreground_waits(
+    store: Store, held: HeldWriter
+) -> None:
+    assert not store.foreground_waits()
+    waiting = queue(store, range(1), background=True)
+    await settle()
+    assert not store.foreground_waits()
+    waiting += queue(store, range(1, 2))
+    await settle()
+    assert store.foreground_waits()
+    await held.release()
+    await asyncio.gather(*waiting)
+    assert not store.foreground_waits()
+
+
 async def test_a_group_has_a_largest_size(
     store: Store, held: HeldWriter, groups: list[int]
 ) -> None:
