@@ -4,7 +4,7 @@ Invariant: a scope's digest is the sum, modulo 2^128, of a hash of each row's ca
 taking the old row out and putting the new one in. A sum, not XOR: under XOR two equal rows would cancel out.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
@@ -39,6 +39,13 @@ def replace(digest: Digest, *, old: Row | None, new: Row | None) -> Digest:
     if new is not None:
         rows, value = rows + 1, value + row_hash(new)
     return Digest(rows, value % _MODULUS)
+
+
+def exchange(digest: Digest, *, old: Sequence[Row], new: Sequence[Row]) -> Digest:
+    """The digest after the rows of `new` took the places of those of `old`, and further ones were added."""
+    rows, value = digest
+    value += sum(map(row_hash, new)) - sum(map(row_hash, old))
+    return Digest(rows + len(new) - len(old), value % _MODULUS)
 
 
 def of_rows(rows: Iterable[Row]) -> Digest:

@@ -132,7 +132,7 @@ def effects_from_wire(value: object) -> tuple[Effect, ...]:
     Raises:
         ProtocolError: `bad_value`.
     """
-    return tuple(_effect_from_wire(item) for item in read_list(value, "effects", most=EFFECTS_MAX))
+    return tuple(map(_effect_from_wire, read_list(value, "effects", most=EFFECTS_MAX)))
 
 
 def _counter_to_wire(effect: CounterEffect) -> list[object]:

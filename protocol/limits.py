@@ -53,6 +53,8 @@ STAMP_AHEAD_MS_MAX: Final = 10 * 60 * 1000
 
 # --- frames ----------------------------------------------------------------------------------------------------
 FRAME_BYTES_BEFORE_AUTHENTICATION_MAX: Final = 4 * 1024
+UNPROVEN_BYTES_MAX: Final = 16 * 1024
+"""All that a connection may send before its proof: a first frame too large is still answered, a flood is not."""
 FRAME_BYTES_MAX: Final = 256 * 1024
 """Also what a compressed frame may expand to: only frames that would fit uncompressed are compressed."""
 COMPRESS_ABOVE_BYTES: Final = 1024
@@ -108,6 +110,25 @@ LIST_LIMIT_DEFAULT: Final = 100
 LIST_LIMIT_MAX: Final = 1_000
 CURSOR_CHARS_MAX: Final = 1_000
 """Two codes of 64 characters at 4 bytes each, in base 64, and room."""
+
+# --- live ------------------------------------------------------------------------------------------------------
+LIVE_HISTORY_CHANGES_MAX: Final = 20_000
+"""Transactions that a stream can resume over; about a quarter of an hour of a shop's busiest, a day of a usual one's."""
+LIVE_HISTORY_BYTES_MAX: Final = 16 * 1024 * 1024
+"""Pages of the feed name every row they changed: a first download of a million rows must not be kept twice."""
+LIVE_STREAMS_MAX: Final = 256
+LIVE_STREAMS_PER_CALLER_MAX: Final = 32
+"""A till's screens, and those a dead line has left behind for a moment."""
+LIVE_PENDING_MAX: Final = 4_096
+"""Changed rows that wait for one reader; beyond it the reader goes on from the database, at its own pace."""
+LIVE_PENDING_BYTES_MAX: Final = 4 * 1024 * 1024
+"""The same for what they weigh: a row has 200 bytes, a movement of a thousand lines may have half a million."""
+LIVE_WRITE_S_MAX: Final = 10.0
+"""A reader that takes nothing for so long is cut; it resumes by the last id it has."""
+LIVE_HEARTBEAT_S: Final = 15.0
+LIVE_RETRY_MS: Final = 1_000
+LIVE_MESSAGE_BYTES_MAX: Final = 1_024
+"""Nothing is expected from whoever listens."""
 
 assert BATCH_BYTES_MAX + 4 * 1024 <= FRAME_BYTES_MAX, "a full batch and its keys fit one frame"
 assert DETAILS_BYTES_MAX + 20 * LINES_MAX < OPERATION_DETAILS_BYTES_MAX < OPERATION_BYTES_MAX, (

@@ -64,16 +64,7 @@ Row = CounterRow | DocumentRow
 def row_to_wire(row: Row) -> list[object]:
     """The array form."""
     if isinstance(row, CounterRow):
-        return [
-            _COUNTER,
-            row.location,
-            row.sku,
-            row.lot,
-            row.account,
-            row.hub_seq,
-            row.total,
-            *row.tail,
-        ]
+        return [_COUNTER, *row[:6], *row.tail]
     document = [list(row.scopes), fields_to_wire(row.document.fields)]
     return [_DOCUMENT, row.collection, row.id, row.hub_seq, *document, *row.tail]
 
@@ -107,7 +98,7 @@ def _counter_from_wire(parts: list[object]) -> CounterRow:
         read_int(account, "account", most=ACCOUNT_MAX),
         HubSeq(read_int(hub_seq, "hub_seq", least=1)),
         read_int(total, "total", least=-INT_MAX),
-        _tail(parts[7:]),
+        _tail(parts[7:]) if len(parts) > 7 else (),
     )
 
 

@@ -1,5 +1,7 @@
 """Codes are kept as they are or refused; an op_id is one request of one client at one location."""
 
+import uuid
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,6 +93,14 @@ def test_the_same_request_has_the_same_id_anywhere(
     location: str, client: str, route: str, key: str
 ) -> None:
     assert op_id(CHAIN, location, client, route, key) == op_id(CHAIN, location, client, route, key)
+
+
+@given(codes(), codes(), codes(), st.text(alphabet=st.characters(codec="utf-8"), max_size=20))
+def test_an_id_is_the_uuid_that_any_other_program_derives(
+    location: str, client: str, route: str, key: str
+) -> None:
+    expected = uuid.uuid5(uuid.UUID(bytes=bytes(CHAIN)), f"{location}\0{client}\0{route}\0{key}")
+    assert op_id(CHAIN, location, client, route, key) == expected.bytes
 
 
 @given(st.lists(codes(), min_size=4, max_size=4), st.integers(0, 3), codes())

@@ -44,6 +44,19 @@ TESTED_ELSEWHERE = {
     # enrolment over HTTP: tests/hub
     "ENROLMENT_BYTES_MAX",
     "CODE_EXPIRES_S_DEFAULT",
+    # who has proven nothing yet: tests/hardening
+    "UNPROVEN_BYTES_MAX",
+    # the live stream: tests/node/live and tests/node/api/test_streams.py
+    "LIVE_HEARTBEAT_S",
+    "LIVE_HISTORY_BYTES_MAX",
+    "LIVE_HISTORY_CHANGES_MAX",
+    "LIVE_MESSAGE_BYTES_MAX",
+    "LIVE_PENDING_BYTES_MAX",
+    "LIVE_PENDING_MAX",
+    "LIVE_RETRY_MS",
+    "LIVE_STREAMS_MAX",
+    "LIVE_STREAMS_PER_CALLER_MAX",
+    "LIVE_WRITE_S_MAX",
     # timers of the drivers: tests/node and tests/hub
     "HANDSHAKE_S_MAX",
     "HEARTBEAT_S",
