@@ -5,6 +5,7 @@ Invariant: a request is served only while the store is open, and the sessions ar
 
 import asyncio
 import errno
+from collections.abc import AsyncIterator, Callable
 
 import structlog
 from aiohttp import web
@@ -20,17 +21,26 @@ from hub.live import LiveSessions
 from hub.metrics import HubMetrics
 from hub.opening import Hub
 from hub.operators import OperatorRoutes, operator_only
+from hub.seen import SignsOfLife
 from hub.sessions import Sessions
 from hub.store.interface import History
 from hub.store.sqlite.store import SqliteHubStore
 from protocol.session.hub import HubIdentity
 from runtime import service
-from runtime.metrics import metrics_handler, new_registry, observe_commits
-from runtime.problems import Problem
+from runtime.bounds import Bounds
+from runtime.errors import StoreError
+from runtime.metrics import REFRESH, metrics_handler, new_registry, observe_commits
+from runtime.readiness import refuse_unless_ready
+from runtime.verifier import Verifier
+from runtime.version import VERSION
+from runtime.vitals import show_vitals
 from runtime.world import World
 
 SESSIONS_END_S = 4.0
 """On the way out, the nodes get this long to hear when to come back."""
+
+OTHER_CONNECTIONS_MAX = 500
+"""Beside sessions and those who may become one: operators, enrolments, probes."""
 
 _log = structlog.get_logger(__name__)
 
@@ -44,8 +54,19 @@ async def serve(folder: HubFolder, settings: HubSettings, world: World) -> int:
     token_digest = await asyncio.to_thread(folder.token_digest)
     registry = new_registry()
     store = await folder.open_store(observe=observe_commits(registry))
+    verifier = Verifier(
+        "hub", folder.folder, folder.database, every_h=settings.verify_every_h, world=world
+    )
     try:
-        app = make_app(store, await store.history(), key, token_digest, settings, world, registry)
+        history = await store.history()
+        app = make_app(store, history, key, token_digest, settings, world, registry, verifier)
+        _log.info(
+            "the hub starts",
+            version=VERSION,
+            folder=str(folder.folder.path.absolute()),
+            chain=history.chain.hex(),
+            epoch=history.epoch.hex(),
+        )
         host, port = settings.address()
         await service.serve(
             app,
@@ -72,38 +93,55 @@ def make_app(
     settings: HubSettings,
     world: World,
     registry: CollectorRegistry,
+    verifier: Verifier,
 ) -> web.Application:
-    """Put the parts together behind all guards; the caller opens and closes the store."""
+    """Put the parts together behind all guards; the caller opens and closes the store.
+
+    The verifier runs while the application does.
+    """
     identity = HubIdentity(history.chain, key)
     metrics = HubMetrics(registry)
-    hub = Hub(store, Feed(store, history), LiveSessions(), identity, world, metrics)
+    feed, seen = Feed(store, history, metrics.page), SignsOfLife(store)
+    hub = Hub(store, feed, LiveSessions(), identity, world, metrics, seen)
     app = service.new_app(
-        lambda: settings.allowed_hosts, registry, middlewares=[operator_only(token_digest)]
+        lambda: settings.allowed_hosts,
+        registry,
+        middlewares=[operator_only(token_digest)],
+        bounds=Bounds(
+            connections_max=settings.sessions_max + settings.unproven_max + OTHER_CONNECTIONS_MAX
+        ),
     )
     app[HUB] = hub
-    _route(app, hub, settings, store)
-    _watch(hub, metrics)
+    show_vitals(app, "hub", store.path, verifier)
+    _route(app, hub, settings, store, verifier)
+    _watch(app, hub, metrics)
+    app.cleanup_ctx.append(_verifying(verifier))
     return app
 
 
-def _route(app: web.Application, hub: Hub, settings: HubSettings, store: SqliteHubStore) -> None:
+def _route(
+    app: web.Application, hub: Hub, settings: HubSettings, store: SqliteHubStore, verifier: Verifier
+) -> None:
     sessions = Sessions(hub, settings)
     fleet = Fleet(hub.store, hub.identity, hub.world)
     enrolment = EnrolmentRoutes(fleet, sessions, hub.identity, hub.world)
-    operators = OperatorRoutes(hub, fleet, sessions)
+    operators = OperatorRoutes(hub, fleet, sessions, verifier)
 
     async def healthz(_request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
 
     async def readyz(_request: web.Request) -> web.Response:
-        if not await store.takes_writes():
-            raise Problem(
-                "unavailable", "The store takes nothing: the disk is full, or it has failed."
-            )
+        await refuse_unless_ready(
+            app,
+            store.path.parent,
+            takes_writes=await store.takes_writes(),
+            is_broken=not store.is_writable,
+        )
         return web.json_response({"status": "ready"})
 
     async def say_goodbye(_app: web.Application) -> None:
         await sessions.end_all(SESSIONS_END_S)
+        await hub.seen.close()
 
     app.on_shutdown.append(say_goodbye)
     app.add_routes(
@@ -124,8 +162,31 @@ def _route(app: web.Application, hub: Hub, settings: HubSettings, store: SqliteH
     )
 
 
-def _watch(hub: Hub, metrics: HubMetrics) -> None:
+def _verifying(verifier: Verifier) -> Callable[[web.Application], AsyncIterator[None]]:
+    async def run(_app: web.Application) -> AsyncIterator[None]:
+        task = asyncio.create_task(verifier.run(), name="verifier")
+        yield
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    return run
+
+
+def _watch(app: web.Application, hub: Hub, metrics: HubMetrics) -> None:
     metrics.watch("sessions", "Open sessions", lambda: len(hub.live))
     metrics.watch("head", "Newest hub_seq", lambda: hub.feed.head.hub_seq)
     metrics.watch("scopes", "Scopes with a row or a writer", lambda: len(hub.feed.scopes))
     metrics.watch("pages_read", "Pages read and encoded", lambda: hub.feed.pages_read)
+
+    async def show(_request: web.Request) -> None:
+        sessions = list(hub.live)
+        nodes = len({session.node for session in sessions})
+        metrics.show_sessions(nodes, [session.behind for session in sessions])
+        now_ms = hub.world.now_ms()
+        try:
+            counts = await hub.store.counts(now_ms)
+        except StoreError:
+            counts = None
+        metrics.show_counts(counts, now_ms)
+
+    app[REFRESH].add(show)

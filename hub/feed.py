@@ -7,6 +7,7 @@ read, so whoever gets it misses nothing.
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -37,6 +38,7 @@ class SharedPage:
     last: HubSeq
     """Of its last row; `base` without rows. Every node that is up to date stands here, so they share the next page."""
     more: bool
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +50,14 @@ class _Reading:
 class Feed:
     """What the hub knows in memory of its scopes: a cache of the store, filled from `history` and its commits."""
 
-    def __init__(self, store: HubStore, history: History) -> None:
+    def __init__(
+        self, store: HubStore, history: History, observe_page: Callable[[float], None] | None = None
+    ) -> None:
         self.head: Head = history.head
         self.scopes: dict[Scope, HubSeq] = dict(history.scopes)
         """Each with the hub_seq of its newest row."""
         self.pages_read = 0
+        self._observe_page = observe_page
         self._store = store
         self._versions: dict[Scope, int] = {}
         self._subscribers: set[Subscriber] = set()
@@ -103,6 +108,8 @@ class Feed:
             self._pages.pop((scope, base), None)
             raise
         self.pages_read += 1
+        if self._observe_page is not None:
+            self._observe_page(len(page.rows))
         if len(page.rows) > ENCODE_APART_ROWS:
             return await asyncio.to_thread(_encode, page)
         return _encode(page)
@@ -118,7 +125,7 @@ class Feed:
 
 def _encode(page: Page) -> SharedPage:
     last = page.rows[-1].hub_seq if page.rows else page.base
-    return SharedPage(encode(page), page.to, last, page.more)
+    return SharedPage(encode(page), page.to, last, page.more, len(page.rows))
 
 
 def _seen(task: "asyncio.Task[SharedPage]") -> None:

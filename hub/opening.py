@@ -12,6 +12,7 @@ import structlog
 from hub.feed import Feed
 from hub.live import LiveSession, LiveSessions
 from hub.metrics import HubMetrics
+from hub.seen import SignsOfLife
 from hub.store.interface import HubStore, Opening, Refused
 from hub.subscription import Subscription
 from protocol.certificate import Certificate, issue, verify
@@ -42,6 +43,7 @@ class Hub:
     identity: HubIdentity
     world: World
     metrics: HubMetrics
+    seen: SignsOfLife
 
 
 class Newcomer:
@@ -55,6 +57,7 @@ class Newcomer:
         self._decided_in = Epoch(b"")
         self._shown: Certificate | None = None
         self._newest: Certificate | None = None
+        self._issued = b""
 
     @property
     def certificate(self) -> Certificate:
@@ -79,6 +82,7 @@ class Newcomer:
         newer = record.certificate if record.serial > certificate.serial else None
         if newer is not None:
             self._newest = verify(newer, self._hub.identity.public_key)
+            self._issued = newer
         return self._half.node_checked(NodeStanding(record.status), newer)
 
     async def check_replica(self, hello: Hello) -> list[Action]:
@@ -118,7 +122,7 @@ class Newcomer:
         if subscription.scopes_left_out:
             count = subscription.scopes_left_out
             _log.error("a node reads more scopes than a session has", node=self.name, left=count)
-        if opened.certificate != issue(self.certificate, hub.identity.signing_key):
+        if opened.certificate != self._issued:
             # Access was changed since the node was looked up.
             self._newest = verify(opened.certificate, hub.identity.public_key)
             subscription.regrant(self._newest, opened.certificate)
@@ -132,6 +136,8 @@ class Newcomer:
             quarantined=(),
             now_ms=hub.world.now_ms(),
         )
+        if opened.newest_quarantined <= hello.status_seen:
+            return welcome
         return [*welcome, *await self._quarantined(hello)]
 
     async def _quarantined(self, hello: Hello) -> list[Action]:
@@ -147,10 +153,13 @@ class Newcomer:
 
     def _opening(self, hello: Hello, accept: Accept) -> Opening:
         certificate = self.certificate
+        if not self._issued:
+            # As the node shows it, which may be another one of the same serial than this hub has kept, if it was put
+            # back to a backup meanwhile. Ed25519 is deterministic: these are the bytes that were issued.
+            self._issued = issue(certificate, self._hub.identity.signing_key)
         return Opening(
             certificate,
-            # Ed25519 is deterministic: these are the bytes that were issued.
-            issue(certificate, self._hub.identity.signing_key),
+            self._issued,
             hello.replica,
             self._half.session,
             hello.boot,

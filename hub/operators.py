@@ -22,8 +22,10 @@ from protocol.errors import ProtocolError
 from protocol.ids import Scope, scope_is_valid
 from protocol.limits import LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX
 from runtime.bodies import read_json
+from runtime.bounds import PROVEN
 from runtime.keys import token_digest
 from runtime.problems import Problem
+from runtime.verifier import Verifier, outcome_json
 
 PUBLIC: Final = frozenset({"/healthz", "/readyz", "/v1/enrol", "/v1/session"})
 
@@ -40,6 +42,7 @@ def operator_only(digest: bytes) -> Middleware:
         if scheme.lower() != "bearer" or not compare_digest(token_digest(token.strip()), digest):
             headers = {"WWW-Authenticate": "Bearer"}
             raise Problem("unauthenticated", "The operator's token is needed.", headers=headers)
+        request[PROVEN] = True
         return await handler(request)
 
     return check
@@ -48,8 +51,9 @@ def operator_only(digest: bytes) -> Middleware:
 class OperatorRoutes:
     """Everything behind the operator's token."""
 
-    def __init__(self, hub: Hub, fleet: Fleet, sessions: Sessions) -> None:
+    def __init__(self, hub: Hub, fleet: Fleet, sessions: Sessions, verifier: Verifier) -> None:
         self._hub = hub
+        self._verifier = verifier
         self._fleet = fleet
         self._sessions = sessions
 
@@ -71,6 +75,7 @@ class OperatorRoutes:
                 "quarantined": counts.quarantined,
                 "codes_open": counts.codes_open,
                 "connected": len(self._hub.live),
+                **outcome_json(self._verifier.outcome, shown.instant),
                 "nodes": nodes,
             }
         )

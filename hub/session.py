@@ -12,6 +12,7 @@ import structlog
 from aiohttp import WSMsgType, web
 
 from hub.doorstep import Doorstep, GaveWay
+from hub.metrics import GONE
 from hub.opening import STABLE, Hub, Newcomer
 from hub.store.interface import Committed, Fenced, Push, SteppedBack
 from protocol.certificate import Certificate
@@ -42,6 +43,8 @@ DECODE_APART_BYTES: Final = 64 * 1024
 """Decoding a hostile frame of 256 KiB takes 60 ms; larger ones than this leave the event loop free meanwhile."""
 STORE_RETRY_MS: Final = 5_000
 
+_CONTROLS: Final = frozenset({WSMsgType.PING, WSMsgType.PONG})
+
 _log = structlog.get_logger(__name__)
 _Outcome = Committed | SteppedBack | Fenced | StoreError
 
@@ -69,7 +72,6 @@ class Session:
         self._slots = asyncio.Semaphore(BATCHES_IN_FLIGHT_MAX)
         self._tasks: asyncio.TaskGroup | None = None
         self._ended_for: Code | None = None
-        self._noting: asyncio.Task[None] | None = None
         self._stopped: asyncio.Future[tuple[Code, str, int] | None] = (
             asyncio.get_running_loop().create_future()
         )
@@ -114,11 +116,16 @@ class Session:
             self._newcomer.subscription.regrant(certificate, signed)
 
     @property
+    def name(self) -> str | None:
+        """The node's; None while it is unknown."""
+        return self._newcomer.name
+
+    @property
     def unproven_end(self) -> str | None:
         """Why the session ended before a node was known; None when one was."""
         if self._newcomer.name is not None:
             return None
-        return "gone" if self._ended_for is None else self._ended_for.value
+        return self._why_ended
 
     # --- the life of a session ------------------------------------------------------------------------------------
 
@@ -143,7 +150,8 @@ class Session:
             await self.refuse(Code.BUSY, "others came that said who they are", retry_ms)
         except TimeoutError:
             detail = "no proof of a key came in time"
-            await self.refuse(Code.TIMED_OUT, detail, STORE_RETRY_MS)
+            retry_ms = self._hub.world.jitter_ms(STORE_RETRY_MS)
+            await self.refuse(Code.TIMED_OUT, detail, retry_ms)
         except ConnectionError:
             pass
         return None
@@ -168,6 +176,7 @@ class Session:
         subscription = self._newcomer.subscription
         assert subscription is not None, "shake_hands has said WELCOME"
         try:
+            _log.info("a session opened", node=self.name, replica=self.replica.hex())
             async with asyncio.TaskGroup() as self._tasks:
                 self._tasks.create_task(subscription.run(self._send), name="feed")
                 self._tasks.create_task(self._answer_batches(), name="answers")
@@ -181,7 +190,10 @@ class Session:
             await self._refuse_for_store(errors.exceptions[0])
 
     def leave(self) -> None:
-        """Take the session out of everything that is shared."""
+        """Take the session out of everything that is shared, and say why it ended."""
+        if self.name is not None:
+            self._hub.metrics.session_ends[self._why_ended].inc()
+            _log.info("a session ended", why=self._why_ended, node=self.name)
         if self._half.replica is not None:
             self._hub.live.leave(self)
         if self._newcomer.subscription is not None:
@@ -213,8 +225,6 @@ class Session:
                 return await self._answer(question)
             case End(code):
                 self._ended_for = code
-                if self._newcomer.name is not None:
-                    _log.info("a session ended", why=code.value, node=self._newcomer.name)
         return []
 
     async def _submit(self, operations: Operations) -> None:
@@ -233,13 +243,25 @@ class Session:
         # Tasks start in the order made, and the store keeps the order of its calls.
         self._batches.put_nowait(self._tasks.create_task(self._commit(push)))
 
+    @property
+    def _why_ended(self) -> str:
+        return GONE if self._ended_for is None else self._ended_for.value
+
     async def _commit(self, push: Push) -> _Outcome:
         try:
             outcome = await self._hub.store.commit(push)
         except StoreError as error:
             return error  # answered in its turn, behind those before it
-        if isinstance(outcome, Committed):
-            self._hub.metrics.operations.inc(len(push.items))
+        metrics = self._hub.metrics
+        metrics.batch(len(push.items))
+        match outcome:
+            case Committed():
+                metrics.operations.inc(len(push.items))
+                metrics.repeats.inc(outcome.repeated)
+            case SteppedBack(Code.REWIND, acked, _):
+                metrics.repeats.inc(min(len(push.items), acked - push.first + 1))
+            case _:
+                pass
         return outcome
 
     async def _answer_batches(self) -> None:
@@ -252,7 +274,7 @@ class Session:
 
     def _answer_to(self, outcome: _Outcome) -> list[Action]:
         match outcome:
-            case Committed(acked, chain, accepted_at_ms, quarantined, _):
+            case Committed(acked, chain, accepted_at_ms, quarantined):
                 self._hub.metrics.quarantined.inc(len(quarantined))
                 answer = Acknowledge(acked, chain, accepted_at_ms, STABLE)
                 return self._half.committed(answer, quarantined)
@@ -269,15 +291,8 @@ class Session:
     def _note(self, ping: Ping) -> list[Action]:
         self.pending = ping.pending
         now_ms = self._hub.world.now_ms()
-        if self._tasks is not None and (self._noting is None or self._noting.done()):
-            self._noting = self._tasks.create_task(self._note_seen(ping.pending, now_ms))
+        self._hub.seen.note(self.node, ping.pending, now_ms)
         return list(self._half.pong(ping, now_ms=now_ms, stable=STABLE))
-
-    async def _note_seen(self, pending: int, now_ms: int) -> None:
-        try:
-            await self._hub.store.note_seen(self.node, pending, now_ms)
-        except StoreError as error:
-            _log.warning("a sign of life was not stored", error=str(error))
 
     async def _answer(self, question: Claim | AskBuckets | Fetch | AskLedger) -> list[Action]:
         if not isinstance(question, Claim):
@@ -291,7 +306,12 @@ class Session:
     # --- the line --------------------------------------------------------------------------------------------------
 
     async def _receive(self) -> list[Action]:
-        message = await self._line.receive()
+        while (message := await self._line.receive()).type in _CONTROLS:
+            if message.type is WSMsgType.PING:
+                await self._line.pong(message.data)
+            await asyncio.sleep(0)
+        # What has come is received without a pause, so a flood of small frames would keep everybody else waiting.
+        await asyncio.sleep(0)
         if message.type is WSMsgType.TEXT:
             return self._half.end(Code.BAD_FRAME, "frames are binary", retry_ms=0)
         if message.type is not WSMsgType.BINARY:

@@ -10,6 +10,7 @@ from typing import Final
 
 from aiohttp import web
 
+from hub.admission import Admission, Crowded
 from hub.config import HubSettings
 from hub.doorstep import Doorstep, UnprovenEnds
 from hub.opening import Hub
@@ -17,12 +18,12 @@ from hub.session import Session
 from hub.store.interface import Grant
 from protocol.certificate import verify
 from protocol.errors import Code
-from protocol.limits import FRAME_BYTES_MAX, HEARTBEAT_S
+from protocol.limits import FRAME_BYTES_MAX, HEARTBEAT_S, UNPROVEN_BYTES_MAX
 from protocol.session.hub import HubSession
 from protocol.wire import SUBPROTOCOL
+from runtime.connections import limit_intake
 from runtime.problems import Problem
 
-BUSY_RETRY_MS: Final = 3_000
 FULL_RETRY_MS: Final = 60_000
 RESTART_RETRY_MS: Final = 2_000
 CLOSE_S: Final = 2.0
@@ -35,14 +36,16 @@ class Sessions:
     def __init__(self, hub: Hub, settings: HubSettings) -> None:
         self._hub = hub
         self._sessions_max = settings.sessions_max
-        self._handshakes_max = settings.handshakes_max
+        # Those who wait for their turn have proved a key already, so they are no more than the nodes there are.
+        self._admission = Admission(
+            at_once=settings.handshakes_max, waiting_max=settings.sessions_max
+        )
         self._doorstep = Doorstep(
             waiting_max=settings.unproven_max,
             per_address_max=settings.unproven_of_one_address_max(),
         )
         self._unproven_ends = UnprovenEnds(hub.metrics)
-        self._handshakes = 0
-        self._is_ending = False
+        self._ending = asyncio.Event()
         self._open = 0
         self._one_closed = asyncio.Event()
 
@@ -61,14 +64,17 @@ class Sessions:
             max_msg_size=FRAME_BYTES_MAX + 2,
             heartbeat=HEARTBEAT_S,
             timeout=CLOSE_S,
+            # The library answers a thousand pings without a pause; the session pauses after each.
+            autoping=False,
         )
         await line.prepare(request)
+        limit_intake(request, UNPROVEN_BYTES_MAX)
         world = self._hub.world
         half = HubSession(self._hub.identity, world.random_bytes(32), world.random_bytes(16))
         session = Session(line, half, self._hub)
         self._open += 1
         try:
-            await self._serve(session, request.remote)
+            await self._serve(session, request)
         finally:
             session.leave()
             if (why := session.unproven_end) is not None:
@@ -80,7 +86,7 @@ class Sessions:
 
     async def end_all(self, within_s: float) -> None:
         """Tell everybody that the hub goes away and admit nobody any more; returns when they are gone, or in time."""
-        self._is_ending = True
+        self._ending.set()
         for session in self._hub.live:
             retry_ms = self._hub.world.jitter_ms(RESTART_RETRY_MS)
             session.stop(Code.RESTARTING, "the hub restarts", retry_ms=retry_ms)
@@ -96,26 +102,29 @@ class Sessions:
         for session in self._hub.live.of_node(grant.node):
             session.regrant(certificate, grant.certificate)
 
-    async def _serve(self, session: Session, address: str | None) -> None:
-        if self._is_ending:
-            retry_ms = self._hub.world.jitter_ms(RESTART_RETRY_MS)
-            return await session.refuse(Code.RESTARTING, "the hub restarts", retry_ms)
+    async def _serve(self, session: Session, request: web.Request) -> None:
+        if self._ending.is_set():
+            return await self._refuse_for_restart(session)
         if len(self._hub.live) >= self._sessions_max:
             retry_ms = self._hub.world.jitter_ms(FULL_RETRY_MS)
             return await session.refuse(Code.BUSY, "the hub has all the nodes it takes", retry_ms)
-        proof = await session.hear_proof(self._doorstep, address)
+        proof = await session.hear_proof(self._doorstep, request.remote)
         if proof is None:
             return None
-        if self._handshakes >= self._handshakes_max:
-            retry_ms = self._hub.world.jitter_ms(BUSY_RETRY_MS)
-            detail = "the hub takes nodes back one after another"
-            return await session.refuse(Code.BUSY, detail, retry_ms)
-        self._handshakes += 1
+        limit_intake(request, None)
         try:
-            is_open = await session.shake_hands(proof)
-        finally:
-            self._handshakes -= 1
+            async with self._admission.turn():
+                if self._ending.is_set():
+                    return await self._refuse_for_restart(session)
+                is_open = await session.shake_hands(proof)
+        except Crowded as crowded:
+            detail = "the hub takes nodes back one after another"
+            return await session.refuse(Code.BUSY, detail, crowded.retry_ms)
         if is_open:
             self._hub.metrics.sessions.inc()
             await session.live_on()
         return None
+
+    async def _refuse_for_restart(self, session: Session) -> None:
+        retry_ms = self._hub.world.jitter_ms(RESTART_RETRY_MS)
+        await session.refuse(Code.RESTARTING, "the hub restarts", retry_ms)

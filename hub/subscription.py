@@ -1,28 +1,33 @@
 """What one node is still to be sent: marks on scopes, and how far each was read.
 
-Invariant: a scope is unmarked before its page is read, so a commit in between marks it again. CAUGHT_UP is sent only
-when no scope is marked and the head is not behind any page that was sent: every row up to it has then been sent.
+Invariant: a scope is unmarked before its page is read, so a commit in between marks it again. After a large page a scope
+rests, still marked if it moves: rows may wait for that, but none is left out. CAUGHT_UP is sent only when no scope is
+marked and the head is not behind any page that was sent: every row up to it has then been sent.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from typing import Final
 
 from hub.feed import Feed
 from hub.store.interface import Change
-from protocol.certificate import Certificate
+from protocol.certificate import ALL, Certificate, Role
 from protocol.frames.feed import CaughtUp, Scopes
 from protocol.frames.handshake import Hello
 from protocol.frames.log import Grant
-from protocol.ids import CHAIN_SCOPES, HubSeq, Scope
+from protocol.ids import CHAIN_SCOPES, LOCATION_SCOPES, HubSeq, Scope
 from protocol.limits import SCOPES_MAX
 from protocol.wire import encode
 
 SCOPE_BYTES_MAX: Final = 100 * 1024
 """Names of all scopes of a session: WELCOME may name each twice, and is one frame."""
 CAUGHT_UP_EVERY_S: Final = 1.0
-"""A node stores each CAUGHT_UP in a transaction; the cursors of quiet scopes can wait a second for it, rows never do."""
+"""A node stores each CAUGHT_UP in a transaction; the cursors of quiet scopes can wait a second for it, a sale never does."""
+REST_S_PER_ROW: Final = 0.25e-3
+"""After the last page of a scope, its next one waits so long for each row of it, a quarter of a second for a full one.
+While a shop sends a backlog, each commit changes the same rows again, and to be sent every state of them takes a node
+longer than the commits. A sale of two lines is followed by half a millisecond."""
 
 
 class Subscription:
@@ -51,12 +56,13 @@ class Subscription:
         self._certificate = certificate
         self._bases: dict[Scope, HubSeq] = {}
         self._marks: tuple[dict[Scope, None], ...] = ({}, {}, {})
+        self._rest_until_s: dict[Scope, float] = {}
         self._notices: deque[bytes] = deque()
         self._wake = asyncio.Event()
         self._told = HubSeq(0)
         self._caught_up_at: HubSeq | None = None
         self._caught_up_s = 0.0
-        for scope in self._by_urgency(filter(certificate.reads_scope, feed.scopes)):
+        for scope in self._by_urgency(_in_reach(certificate, feed.scopes)):
             begins = reset is None or scope in reset
             self._begin(scope, HubSeq(0) if begins else hello.cursor_of(scope)[0])
         for scope in writes_in:
@@ -96,6 +102,7 @@ class Subscription:
         dropped = sorted(scope for scope in self._bases if not certificate.reads_scope(scope))
         for scope in dropped:
             del self._bases[scope]
+            self._rest_until_s.pop(scope, None)
             self._names_bytes -= len(scope.encode()) + 3
             for marks in self._marks:
                 marks.pop(scope, None)
@@ -153,7 +160,16 @@ class Subscription:
         return sorted(scopes, key=lambda scope: (self._urgency(scope), scope))
 
     def _next(self) -> Scope | None:
-        return next((scope for marks in self._marks for scope in marks), None)
+        """The most urgent scope that is marked and does not rest."""
+        if not self._rest_until_s:
+            return next(self._marked(), None)
+        now_s = asyncio.get_running_loop().time()
+        for scope in [s for s, until_s in self._rest_until_s.items() if until_s <= now_s]:
+            del self._rest_until_s[scope]
+        return next((s for s in self._marked() if s not in self._rest_until_s), None)
+
+    def _marked(self) -> Iterator[Scope]:
+        return (scope for marks in self._marks for scope in marks)
 
     # --- sending ---------------------------------------------------------------------------------------------
 
@@ -169,11 +185,17 @@ class Subscription:
             self._mark(scope)
         else:
             self._told = max(self._told, page.to)
+            rest_s = page.rows * REST_S_PER_ROW
+            self._rest_until_s[scope] = asyncio.get_running_loop().time() + rest_s
         await send(page.data)
 
     async def _settle(self, send: Callable[[bytes], Awaitable[None]]) -> None:
         """Everything was sent: say so, at most once a second, and wait for more."""
         clock = asyncio.get_running_loop().time
+        if any(self._marks):
+            ends_s = min(self._rest_until_s.get(scope, 0.0) for scope in self._marked())
+            await self._wait(ends_s - clock())
+            return
         head = self._feed.head
         # A page may have been read after a commit that is not announced here yet; its announcement is on its way.
         is_news = self._caught_up_at is None or head.hub_seq > self._caught_up_at
@@ -186,9 +208,23 @@ class Subscription:
             self._told = max(self._told, head.hub_seq)
             await send(encode(CaughtUp(*head)))
             return
+        await self._wait(wait_s if is_due else None)
+
+    async def _wait(self, most_s: float | None) -> None:
+        """Until something moved or `most_s` has passed."""
         try:
-            async with asyncio.timeout(wait_s if is_due else None):
+            async with asyncio.timeout(most_s):
                 await self._wake.wait()
         except TimeoutError:
             return
         self._wake.clear()
+
+
+def _in_reach(certificate: Certificate, scopes: Collection[Scope]) -> Iterable[Scope]:
+    """Which of these a device may read; a shop's few are looked up by name among a large chain's thousands."""
+    if certificate.role is Role.OFFICE or ALL in certificate.reads:
+        return filter(certificate.reads_scope, scopes)
+    locations = {*certificate.reads, *certificate.writes}
+    own = (Scope(f"{family}:{place}") for family in LOCATION_SCOPES for place in locations)
+    named = (*CHAIN_SCOPES, *own)
+    return (scope for scope in named if scope in scopes and certificate.reads_scope(scope))

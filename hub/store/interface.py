@@ -93,6 +93,8 @@ class Committed:
     quarantined: tuple[StatusEntry, ...]
     change: Change | None
     """None when no scope was concerned."""
+    repeated: int = 0
+    """Operations among them that counted before, by their op_id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,8 @@ class Opened:
     """Scopes the replica has written in: pages of these tell it how far its log is inside."""
     certificate: bytes
     """The node's newest."""
+    newest_quarantined: Seq
+    """Of the replica; 0 when every operation of its log had an effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +269,12 @@ class Counts:
     ledger: int
     quarantined: int
     codes_open: int
+    nodes: int
+    """Neither retired nor revoked; the same for the next two."""
+    pending: int
+    """What the nodes said they had still to send, together."""
+    longest_unheard_ms: int | None
+    """When the node that is silent longest was last heard of, or enrolled; None without nodes."""
 
 
 class HubStore(Protocol):

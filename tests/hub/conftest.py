@@ -1,5 +1,6 @@
 """A hub on a free port of this machine, and nodes that come and go."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,10 @@ from hub.config import HubSettings
 from hub.fleet import Fleet
 from hub.opening import Hub
 from hub.store.sqlite.store import SqliteHubStore
+from runtime.folder import Folder
 from runtime.keys import token_digest
 from runtime.metrics import new_registry
+from runtime.verifier import Verifier
 from runtime.world import World
 from tests.hub.command import hub
 from tests.hub.peer import Peer
@@ -83,6 +86,7 @@ def hub_settings() -> HubSettings:
 async def running(tmp_path: Path, hub_settings: HubSettings) -> AsyncIterator[Running]:
     """A hub with an empty store."""
     clock = Clock()
+    folder = await asyncio.to_thread(Folder, tmp_path)
     store = await SqliteHubStore.open(tmp_path / "hub.db")
     await store.found(CHAIN, EPOCH)
     app = make_app(
@@ -93,6 +97,7 @@ async def running(tmp_path: Path, hub_settings: HubSettings) -> AsyncIterator[Ru
         hub_settings,
         World(now_ms=clock),
         new_registry(),
+        Verifier("hub", folder, tmp_path / "hub.db", every_h=0, world=World()),
     )
     server = TestServer(app, host="127.0.0.1")
     await server.start_server()

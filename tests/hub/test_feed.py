@@ -8,11 +8,12 @@ import pytest
 
 from hub.feed import Feed
 from hub.store.sqlite.store import SqliteHubStore
-from hub.subscription import CAUGHT_UP_EVERY_S, Subscription
+from hub.subscription import CAUGHT_UP_EVERY_S, REST_S_PER_ROW, Subscription
 from protocol.frames.feed import CaughtUp, Page, Scopes
 from protocol.frames.handshake import Hello
 from protocol.ids import NO_SALT, HubSeq, Scope, Seq
 from protocol.limits import PAGE_ROWS_MAX
+from protocol.rows import CounterRow
 from protocol.wire import Frame, decode
 from tests.store.shop import CHAIN, EPOCH, NOW_MS, Shop, counted
 
@@ -200,6 +201,31 @@ async def test_a_long_scope_comes_in_pages_of_bounded_size(
         (1, False),
     ]
     assert [page.base for page in reader.pages[1:]] == [page.to for page in reader.pages[:-1]]
+
+
+async def test_a_scope_rests_after_a_full_page_and_then_comes_as_it_is_by_then(
+    store: SqliteHubStore, feed: Feed
+) -> None:
+    shop = Shop("S01")
+    await shop.opens(store)
+    shop.records(*[counted("S01", f"sku {at}", 1) for at in range(PAGE_ROWS_MAX)])
+    await shop.pushes(store)
+    reader = Reader(feed, Shop("S02"), _hello())
+    async with asyncio.TaskGroup() as group:
+        began_s = asyncio.get_running_loop().time()
+        task = group.create_task(reader.subscription.run(reader.send))
+        await reader.paged(PAGE_ROWS_MAX)
+        for _ in range(3):
+            await _sell(store, shop, "sku 0")
+        await reader.settled(PAGE_ROWS_MAX + 3)
+        took_s = asyncio.get_running_loop().time() - began_s
+        task.cancel()
+    assert took_s >= PAGE_ROWS_MAX * REST_S_PER_ROW
+    latest = reader.pages[-1].rows[-1]
+    assert isinstance(latest, CounterRow)
+    assert (latest.sku, latest.hub_seq, latest.total) == ("sku 0", PAGE_ROWS_MAX + 3, 1 - 3)
+    last_page = reader.frames.index(reader.pages[-1])
+    assert any(isinstance(each, CaughtUp) for each in reader.frames[last_page:])
 
 
 async def test_a_quiet_scopes_cursor_follows_within_a_second(

@@ -159,6 +159,25 @@ class TestOneSessionOnly:
                 assert 0 <= close.retry_ms <= 60_000
 
 
+class TestOneHandshakeAtOnce:
+    """A hub that shakes hands with one node at a time."""
+
+    @pytest.fixture
+    def hub_settings(self) -> HubSettings:
+        return HubSettings(handshakes_max=1)
+
+    async def test_whoever_comes_meanwhile_waits_and_is_let_in(self, running: Running) -> None:
+        later = await running.enrol(Shop("S02"))
+        async with running.peer(await running.enrol(Shop("S01"))) as first:
+            await first.receive()  # the challenge; the proof is sent, and its answer is not read
+            async with running.peer(later) as second:
+                opening = asyncio.create_task(second.opens())
+                await asyncio.wait([opening], timeout=0.2)
+                assert not opening.done()
+                await first.line.close()
+                await opening
+
+
 async def test_a_hub_that_goes_tells_everybody_and_then_admits_nobody(running: Running) -> None:
     async with running.peer(await running.enrol(Shop("S01"))) as peer:
         await peer.opens()

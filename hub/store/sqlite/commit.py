@@ -42,7 +42,7 @@ def commit(db: sqlite3.Connection, push: Push) -> Committed | SteppedBack | Fenc
     acked = Seq(acked + len(push.items))
     chain = extend_all(chain, [item.body for item in push.items])
     db.execute(SQL["advance"], {"id": replica["id"], "acked": acked, "chain": chain})
-    return Committed(acked, chain, push.now_ms, batch.quarantined, change)
+    return Committed(acked, chain, push.now_ms, batch.quarantined, change, batch.repeated)
 
 
 def _step_back(push: Push, acked: Seq, chain: ChainHash) -> Code | None:
@@ -83,6 +83,11 @@ class _Batch:
         self._ledger: list[dict[str, object]] = []
 
     @property
+    def repeated(self) -> int:
+        """How many counted before."""
+        return sum(row["repeats"] is not None for row in self._ledger)
+
+    @property
     def quarantined(self) -> tuple[StatusEntry, ...]:
         """Those without effect, oldest first."""
         return tuple(
@@ -99,6 +104,7 @@ class _Batch:
             if (each := self._read(offset, item)) is not None
         ]
         has_repeats = self._claim(readable)
+        self._fold.expect(each.operation.effects for each in readable)
         for each in readable:
             first = self._first(each) if has_repeats else each.position
             if first == each.position:

@@ -1,45 +1,29 @@
 """One batch folded into rows in memory, then written at once.
 
 Invariant: an operation is folded whole or not at all, and what `write` stores is what the operations do one after
-another. Rows take their hub_seq in `write` only, after everything else is known, in the order they were first touched.
+another. Rows take their hub_seq in `write` only, after everything else is known, in the order they were first read.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from hub.store.interface import Change, Head
+from hub.store.sqlite.counters import Counters
 from protocol import documents
 from protocol.clock import clamp
 from protocol.codec import pack, unpack
 from protocol.digest import Digest, from_bytes, row_hash, to_bytes
 from protocol.documents import Document, fields_from_wire, fields_to_wire
 from protocol.effects import CounterEffect, DocumentKey, Effect, FieldEffect
-from protocol.ids import NO_SALT, HubSeq, Location, Lot, Salt, Scope, Sku, stock_scope
-from protocol.limits import (
-    INSIDE_REPLICAS_MAX,
-    INT_MAX,
-    TOTAL_MAX,
-)
-from protocol.rows import CounterRow, DocumentRow
+from protocol.ids import NO_SALT, HubSeq, Location, Salt, Scope, stock_scope
+from protocol.limits import INSIDE_REPLICAS_MAX
+from protocol.rows import DocumentRow
 from runtime.queries import load_queries
 
 SQL: Final = load_queries(__file__, "fold.sql")
 _DIGEST_MODULUS: Final = 2**128
-
-
-@dataclass(slots=True)
-class _Counter:
-    """A counter while it is folded; `seq` 0 until an operation of this batch has touched it."""
-
-    id: int | None
-    total: int
-    plus: int
-    minus: int
-    old_total: int
-    old_hub_seq: int
-    seq: int = 0
 
 
 @dataclass(slots=True)
@@ -64,7 +48,6 @@ class _Scope:
 
 _FULL: Final = f"the scope already has {INSIDE_REPLICAS_MAX} writing replicas"
 
-_CounterKey = tuple[Location, Sku, Lot, int]
 _DocumentKey = tuple[str, str]
 
 
@@ -81,30 +64,35 @@ class Fold:
         self._db = db
         self._replica = replica
         self._now_ms = now_ms
-        self._counters: dict[_CounterKey, _Counter] = {}
+        self._counters = Counters(db, replica)
         self._documents: dict[_DocumentKey, _Document] = {}
         self._scopes: dict[Scope, _Scope] = {}
         self._stock_scopes: dict[Location, _Scope] = {}
+
+    def expect(self, operations: Iterable[Sequence[Effect]]) -> None:
+        """Read the counters of operations to come, in one statement. Only for speed: `add` reads what is missing."""
+        self._counters.expect(
+            effect
+            for effects in operations
+            for effect in effects
+            if isinstance(effect, CounterEffect)
+        )
 
     def add(self, seq: int, effects: Sequence[Effect], accepted_at_ms: int) -> str | None:
         """Fold an operation; None when it is in, else why the rows cannot take it, and nothing of it is in."""
         scopes = self._concerned(effects)
         if _is_one_full(scopes):
             return _FULL
-        undo: list[tuple[_Counter, int, int, int, int]] = []
-        edits: list[FieldEffect] = []
-        for effect in effects:
-            if isinstance(effect, CounterEffect):
-                counter = self._counters.get(effect[:4]) or self._load_counter(effect[:4])
-                undo.append((counter, counter.total, counter.plus, counter.minus, counter.seq))
-                if not _count(counter, seq, effect.delta):
-                    _restore(undo)
-                    return "a total would leave the range of whole numbers that every reader knows"
-            else:
-                edits.append(effect)
-        if edits and (fault := self._edit(edits, accepted_at_ms)) is not None:
-            _restore(undo)
+        edits = [effect for effect in effects if isinstance(effect, FieldEffect)]
+        edited = self._edited(edits, accepted_at_ms)
+        for state in edited.values():
+            if (fault := documents.size_fault(state)) is not None:
+                return fault
+        counted = [effect for effect in effects if isinstance(effect, CounterEffect)]
+        if (fault := self._counters.add(seq, counted)) is not None:
             return fault
+        for key, state in edited.items():
+            self._documents[key].state = state
         self._register(scopes)
         return None
 
@@ -135,7 +123,8 @@ class Fold:
         if not any(scope.is_touched for scope in self._scopes.values()):
             return None
         head = read_head(self._db)
-        last = HubSeq(self._write_documents(self._write_counters(head.hub_seq)))
+        counted = self._counters.write(head.hub_seq, self._stock_scopes)
+        last = HubSeq(self._write_documents(counted))
         if last > head.hub_seq:
             head = Head(last, salt)
             values = {"last_hub_seq": last, "salt": salt, "now_ms": self._now_ms}
@@ -166,7 +155,10 @@ class Fold:
                 scope.writes = scope.is_new_writer = True
                 scope.writers += 1
 
-    def _edit(self, edits: Sequence[FieldEffect], accepted_at_ms: int) -> str | None:
+    def _edited(
+        self, edits: Sequence[FieldEffect], accepted_at_ms: int
+    ) -> dict[_DocumentKey, Document]:
+        """What documents would become."""
         changed: dict[_DocumentKey, Document] = {}
         for effect in edits:
             key = (effect.collection, effect.id)
@@ -174,34 +166,9 @@ class Fold:
             stamp = clamp(effect.stamp, now_ms=self._now_ms, accepted_at_ms=accepted_at_ms)
             state = changed.get(key, held.state)
             changed[key] = documents.apply(state, [effect._replace(stamp=stamp)])
-        for state in changed.values():
-            if (fault := documents.size_fault(state)) is not None:
-                return fault
-        for key, state in changed.items():
-            self._documents[key].state = state
-        return None
+        return changed
 
     # --- loading ---------------------------------------------------------------------------------------------
-
-    def _load_counter(self, key: _CounterKey) -> _Counter:
-        location, sku, lot, account = key
-        row = self._db.execute(
-            SQL["counter"],
-            {
-                "replica": self._replica,
-                "location": location,
-                "sku": sku,
-                "lot": lot,
-                "account": account,
-            },
-        ).fetchone()
-        if row is None:
-            counter = _Counter(None, 0, 0, 0, 0, 0)
-        else:
-            id_, total, hub_seq, plus, minus = row
-            counter = _Counter(id_, total, plus or 0, minus or 0, total, hub_seq)
-        self._counters[key] = counter
-        return counter
 
     def _load_document(self, key: _DocumentKey) -> _Document:
         values = {"collection": key[0], "document_id": key[1]}
@@ -233,49 +200,6 @@ class Fold:
         return scope
 
     # --- writing ---------------------------------------------------------------------------------------------
-
-    def _write_counters(self, hub_seq: int) -> int:
-        db, replica = self._db, self._replica
-        next_id = db.execute(SQL["last_counter"]).fetchone()[0] + 1
-        new: list[dict[str, object]] = []
-        changed: list[dict[str, object]] = []
-        entries: list[dict[str, object]] = []
-        for (location, sku, lot, account), counter in self._counters.items():
-            if not counter.seq:
-                continue
-            hub_seq += 1
-            id_, total = counter.id, counter.total
-            if id_ is None:
-                id_, next_id = next_id, next_id + 1
-                new.append(
-                    {"id": id_, "location": location, "sku": sku, "lot": lot, "account": account}
-                    | {"total": total, "hub_seq": hub_seq}
-                )
-            else:
-                changed.append({"id": id_, "total": total, "hub_seq": hub_seq})
-            entries.append(
-                {
-                    "counter": id_,
-                    "replica": replica,
-                    "seq": counter.seq,
-                    "plus": counter.plus,
-                    "minus": counter.minus,
-                }
-            )
-            scope = self._stock_scopes[location]
-            row = CounterRow(location, sku, lot, account, HubSeq(hub_seq), total)
-            added = row_hash(row)
-            if counter.old_hub_seq:
-                old = row._replace(hub_seq=HubSeq(counter.old_hub_seq), total=counter.old_total)
-                added -= row_hash(old)
-            else:
-                scope.rows += 1
-            scope.digest += added
-            scope.hub_seq = hub_seq
-        db.executemany(SQL["add_counter"], new)
-        db.executemany(SQL["set_counter"], changed)
-        db.executemany(SQL["set_entry"], entries)
-        return hub_seq
 
     def _write_documents(self, hub_seq: int) -> int:
         if not self._documents:
@@ -344,20 +268,3 @@ def read_head(db: sqlite3.Connection) -> Head:
 def _is_one_full(scopes: Sequence[_Scope]) -> bool:
     """Whether one of the scopes takes no further writer: a page could not name it."""
     return any(not scope.writes and scope.writers >= INSIDE_REPLICAS_MAX for scope in scopes)
-
-
-def _count(counter: _Counter, seq: int, delta: int) -> bool:
-    """Add, and say whether the result can be stored and shown."""
-    total = counter.total + delta
-    counter.total = total
-    counter.seq = seq
-    if delta >= 0:
-        counter.plus += delta
-    else:
-        counter.minus -= delta
-    return -TOTAL_MAX <= total <= TOTAL_MAX and max(counter.plus, counter.minus) <= INT_MAX
-
-
-def _restore(undo: list[tuple[_Counter, int, int, int, int]]) -> None:
-    for counter, total, plus, minus, seq in reversed(undo):
-        counter.total, counter.plus, counter.minus, counter.seq = total, plus, minus, seq

@@ -6,30 +6,6 @@ FROM commit_salt ORDER BY commit_salt.last_hub_seq DESC LIMIT 1;
 -- name: salt
 INSERT INTO commit_salt (last_hub_seq, salt, committed_at) VALUES (:last_hub_seq, :salt, :now_ms);
 
--- name: counter
--- A counter and what this replica has added to it so far.
-SELECT counter.id, counter.total, counter.hub_seq, entry.plus, entry.minus
-FROM counter
-LEFT JOIN entry ON entry.counter = counter.id AND entry.replica = :replica
-WHERE counter.location = :location AND counter.sku = :sku AND counter.lot = :lot
-  AND counter.account = :account;
-
--- name: last_counter
-SELECT coalesce(max(counter.id), 0) FROM counter;
-
--- name: add_counter
-INSERT INTO counter (id, location, sku, lot, account, total, hub_seq)
-VALUES (:id, :location, :sku, :lot, :account, :total, :hub_seq);
-
--- name: set_counter
-UPDATE counter SET total = :total, hub_seq = :hub_seq WHERE id = :id;
-
--- name: set_entry
-INSERT INTO entry (counter, replica, seq, plus, minus)
-VALUES (:counter, :replica, :seq, :plus, :minus)
-ON CONFLICT (counter, replica) DO UPDATE
-SET seq = excluded.seq, plus = excluded.plus, minus = excluded.minus;
-
 -- name: document
 SELECT document.id, document.fields, document.hub_seq
 FROM document

@@ -12,4 +12,8 @@ SELECT
   (SELECT coalesce(max(ledger.position), 0) FROM ledger) AS ledger,
   (SELECT count(*) FROM ledger WHERE ledger.code IS NOT NULL) AS quarantined,
   (SELECT count(*) FROM enrolment_code
-   WHERE enrolment_code.used_at IS NULL AND enrolment_code.expires_at > :now_ms) AS codes_open;
+   WHERE enrolment_code.used_at IS NULL AND enrolment_code.expires_at > :now_ms) AS codes_open,
+  (SELECT count(*) FROM node WHERE node.status = 'active') AS nodes,
+  (SELECT coalesce(sum(node.pending), 0) FROM node WHERE node.status = 'active') AS pending,
+  (SELECT min(coalesce(node.last_seen_at, node.enrolled_at)) FROM node
+   WHERE node.status = 'active') AS longest_unheard;

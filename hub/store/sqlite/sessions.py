@@ -61,12 +61,14 @@ def open_session(db: sqlite3.Connection, opening: Opening) -> Opened:
     opened = {"node": node, "replica": row["id"], "software": opening.software}
     db.execute(SQL["node_opened"], opened | {"now_ms": opening.now_ms})
     scopes = db.execute(SQL["writes_in"], {"replica": row["id"], "limit": SCOPES_MAX})
+    newest = db.execute(SQL["newest_quarantined"], {"replica": row["id"]}).fetchone()
     return Opened(
         read_epoch(db),
         Seq(row["acked"]),
         ChainHash(row["chain"]),
         tuple(Scope(scope) for (scope,) in scopes),
         certificate,
+        Seq(newest[0]),
     )
 
 

@@ -23,6 +23,9 @@ UPDATE node SET pending = coalesce(:pending, pending), last_seen_at = :now_ms WH
 SELECT scope_writer.scope FROM scope_writer
 WHERE scope_writer.replica = :replica ORDER BY scope_writer.scope LIMIT :limit;
 
+-- name: newest_quarantined
+SELECT coalesce(max(ledger.seq), 0) FROM ledger WHERE ledger.replica = :replica AND ledger.code IS NOT NULL;
+
 -- name: quarantined
 SELECT ledger.seq, ledger.code, ledger.detail
 FROM ledger

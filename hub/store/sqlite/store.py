@@ -74,6 +74,11 @@ class SqliteHubStore:
         return await self._store.takes_writes()
 
     @property
+    def path(self) -> Path:
+        """The database's file."""
+        return self._store.path
+
+    @property
     def is_writable(self) -> bool:
         """False when a failed disk has ended writing until restart."""
         return self._store.broken is None

@@ -57,6 +57,26 @@ class TestCommitting:
         await shop.pushes(store)
         assert await totals(store, "S01") == {"pill/L1": 5, "pill/L2": 7, "pill": 9, "pill/1": 3}
 
+    async def test_counters_are_found_again_whatever_their_codes_are(self, store: HubStore) -> None:
+        codes = [
+            'say "cheese"',
+            "back\\slash",
+            "[0]",
+            "null",
+            "0",
+            "\u00e9t\u00e9",
+            "\U0001f34e",
+            "O'Neill",
+        ]
+        shop = Shop("S01")
+        await shop.opens(store)
+        for batch in (1, 2):
+            for code in codes:
+                shop.records(counted("S01", code, batch, lot=code), key=(code, batch))
+            await shop.pushes(store)
+        assert await totals(store, "S01") == {f"{code}/{code}": 3 for code in codes}
+        await assert_digest_fits(store, "stock:S01")
+
     async def test_an_operation_may_name_one_counter_twice(self, store: HubStore) -> None:
         shop = Shop("S01")
         await shop.opens(store)
