@@ -19,6 +19,7 @@ class NodeSettings(DaemonSettings):
 
     listen: str = "127.0.0.1:7310"
     hub_ca: Path | None = None
+    playground: bool = True
 
     def check(self) -> None:
         """Find now what would stop the daemon later.

@@ -1,17 +1,20 @@
 """One connection to the hub: it carries out what the node's half of the session decides.
 
-Invariant: actions are carried out in the order given, and what one stores is durable before the next frame is looked
-at; so the cursor is never ahead of the rows, and an acknowledgement is never believed and then forgotten.
+Invariant: actions are carried out in the order given. Pages, acknowledgements and CAUGHT_UP are stored in the order they
+came, by the intake, while the next frames are read; whatever else an action stores or asks of the store comes after all
+of them and is done before the next frame is looked at. So the cursor is never ahead of the rows.
 """
 
 import asyncio
 import sqlite3
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Final
 
 import structlog
 from aiohttp import ClientWebSocketResponse, WSMsgType
 
+from node.intake import Intake, Step
 from node.metrics import NodeMetrics
 from node.replica import identity, log, recovery, rows, scopes, view
 from node.replica.identity import NodeIdentity
@@ -42,6 +45,9 @@ from protocol.session.node_actions import (
 )
 from runtime.store import Store
 from runtime.world import World
+
+_IN_PASSING: Final = (Send, StoreAcknowledged, StorePage, StoreCaughtUp)
+"""What does not wait until all that came before is stored."""
 
 _log = structlog.get_logger(__name__)
 
@@ -78,6 +84,8 @@ class HubLink:
         self._metrics = metrics
         self._wake = wake
         self._closed: Close | None = None
+        self._intake = Intake(store)
+        self._pages_heard = 0
 
     async def run(self) -> Close:
         """Carry the session to its end and say why it ended.
@@ -88,6 +96,7 @@ class HubLink:
         """
         tasks = [
             asyncio.create_task(self._receive(), name="from the hub"),
+            asyncio.create_task(self._intake.run(), name="into the store"),
             asyncio.create_task(self._push(), name="to the hub"),
             asyncio.create_task(self._compare_clocks(), name="clocks"),
         ]
@@ -111,8 +120,10 @@ class HubLink:
             if message.type is WSMsgType.TEXT:
                 raise ProtocolError(Code.BAD_FRAME, "frames are binary")
             if message.type is not WSMsgType.BINARY:
-                return
+                break
             await self._carry_out(self._session.receive(message.data, self._world.now_ms()))
+        # What arrived is kept, so that over a line that breaks again and again a download still ends.
+        await self._intake.drain()
 
     async def _push(self) -> None:
         """Send what is recorded as soon as it is: nothing waits in order to batch, four batches at most unanswered."""
@@ -128,14 +139,15 @@ class HubLink:
                     break
                 # While the log was read the hub may have stepped back; then this read was for nothing.
                 if self._session.wants_operations and self._session.sent == sent:
-                    await self._carry_out(self._session.push(prev, fill_batch(items)))
+                    batch = fill_batch(items)
+                    self._metrics.batch.observe(len(batch))
+                    await self._carry_out(self._session.push(prev, batch))
 
     async def _compare_clocks(self) -> None:
         while True:
             await asyncio.sleep(CLOCK_EXCHANGE_S)
             if self._session.state is State.LIVE:
                 pending = await self._store.read(_count_pending)
-                self._metrics.pending.set(pending)
                 await self._carry_out(self._session.ping(self._world.now_ms(), pending))
 
     async def _carry_out(self, actions: list[Action]) -> None:
@@ -143,19 +155,21 @@ class HubLink:
             await self._do(action)
 
     async def _do(self, action: Action) -> None:  # noqa: C901, PLR0912 - one case for each action of the session
+        if not isinstance(action, _IN_PASSING):
+            await self._intake.drain()
         match action:
             case Send(data):
                 await self._line.send_bytes(data)
-            case Welcomed(welcome, clock_offset_ms):
-                await self._welcomed(welcome, clock_offset_ms)
-            case CompareLog(acked, chain):
-                await self._compare(acked, chain)
             case StoreAcknowledged():
                 await self._acknowledged(action)
             case StorePage(page):
                 await self._take_in(page)
             case StoreCaughtUp(caught_up):
                 await self._caught_up(caught_up)
+            case Welcomed(welcome, clock_offset_ms):
+                await self._welcomed(welcome, clock_offset_ms)
+            case CompareLog(acked, chain):
+                await self._compare(acked, chain)
             case StoreScopes(changed):
                 await self._store.write(lambda db: scopes.begin(db, changed.add), background=True)
                 await self._let_go(changed.drop)
@@ -191,7 +205,8 @@ class HubLink:
             scopes.begin(db, welcome.scopes)
             return self._out_of_reach(db, welcome), log.compare(db, welcome.acked, position.acked)
 
-        gone, local_log = await self._store.write(take_up)
+        gone, local_log = await self._store.write(take_up, background=True)
+        self._metrics.feed_lag.begin_session(welcome.epoch)
         self._local.clock_offset_ms = clock_offset_ms
         await self._go_on(welcome.acked, welcome.chain, local_log)
         await self._let_go(sorted(gone))
@@ -222,6 +237,7 @@ class HubLink:
         self._local.last_error = None
         self._metrics.connected.set(1)
         self._metrics.sessions.inc()
+        _log.info("a session with the hub opened", acked=acked, last=local_log.last_seq)
         self._wake.set()
 
     async def _acknowledged(self, action: StoreAcknowledged) -> None:
@@ -230,28 +246,35 @@ class HubLink:
             identity.save_acked(db, action.acked, action.stable, self._world.now_ms())
 
         self._wake.set()
-        await self._store.write(keep, background=True)
+        await self._intake.put(Step(keep, lambda: None))
 
     async def _take_in(self, page: Page) -> None:
-        """Store a page in pieces, so that a till never waits long; the cursor moves with the last."""
-        pieces = rows.pieces(page)
-        for number, piece in enumerate(pieces, start=1):
-            take_in = partial(
-                rows.take_in,
-                page=page,
-                rows=piece,
-                replica=self._local.replica,
-                finish=number == len(pieces),
-            )
-            await self._store.write(take_in, background=True)
-        self._metrics.rows.inc(len(page.rows))
+        """Have a page stored in pieces, so that a till never waits long; the cursor moves with the last."""
+        self._pages_heard += 1
+        self._metrics.feed_lag.heard_page(page.to)
+        *others, last = rows.pieces(page)
+        take_in = partial(rows.take_in, page=page, replica=self._local.replica)
+        for piece in others:
+            store = partial(take_in, rows=piece, finish=False)
+            await self._intake.put(Step(store, lambda: None, len(piece)))
+        store = partial(take_in, rows=last, finish=True)
+        await self._intake.put(
+            Step(store, lambda: self._metrics.page.observe(len(page.rows)), len(last))
+        )
 
     async def _caught_up(self, caught_up: CaughtUp) -> None:
+        pages_heard = self._pages_heard
+
         def advance(db: sqlite3.Connection) -> None:
             scopes.advance_all(db, caught_up)
             identity.save_contact(db, self._world.now_ms())
 
-        await self._store.write(advance, background=True)
+        def advanced() -> None:
+            # A page that arrived meanwhile has begun a lag that this does not end.
+            if self._pages_heard == pages_heard:
+                self._metrics.feed_lag.heard_all(caught_up.at)
+
+        await self._intake.put(Step(advance, advanced))
 
     async def _quarantined(self, entries: list[StatusEntry]) -> None:
         def take_out(db: sqlite3.Connection) -> None:
@@ -261,7 +284,6 @@ class HubLink:
                 identity.save_status_seen(db, entry.seq)
 
         await self._store.write(take_out, background=True)
-        self._metrics.quarantined.inc(len(entries))
         for entry in entries:
             _log.warning(
                 "the hub could not take an operation",
@@ -278,7 +300,7 @@ class HubLink:
         # The same serial with other bytes: a hub put back to a backup has issued it a second time.
         if certificate.serial < who.certificate.serial or data == who.certificate_bytes:
             return
-        await self._store.write(lambda db: identity.save_certificate(db, data))
+        await self._store.write(lambda db: identity.save_certificate(db, data), background=True)
         self._local.identity = replace(who, certificate_bytes=data, certificate=certificate)
 
     async def _clock_measured(self, offset_ms: int) -> None:

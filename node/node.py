@@ -8,6 +8,7 @@ import asyncio
 import sqlite3
 import ssl
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final, Self, TypeVar
 
 import structlog
@@ -18,6 +19,9 @@ from node.commands import answering, movements
 from node.commands.movements import Here
 from node.commands.requests import Answer, Authority, Caller, Movement, Refusal
 from node.joining import KEY_NAME, OPERATOR
+from node.live.events import Sync, json_of
+from node.live.stream import Stream
+from node.live.tailer import Live
 from node.metrics import NodeMetrics
 from node.replica import (
     DATABASE_NAME,
@@ -38,6 +42,8 @@ from protocol.ids import OpId, Scope, scope_is_valid
 from runtime.folder import Folder
 from runtime.keys import load_or_create_signing_key, new_token, token_digest
 from runtime.store import Store, StoreError
+from runtime.verifier import Verifier
+from runtime.version import VERSION
 from runtime.world import World
 
 T = TypeVar("T")
@@ -55,28 +61,39 @@ class Node:
         uplink: Uplink,
         callers: dict[bytes, Caller],
         metrics: NodeMetrics,
+        verifier: Verifier,
     ) -> None:
         self.metrics = metrics
+        self.verifier = verifier
         self._world = world
         self._store = store
         self._uplink = uplink
         self._callers = callers
-        self._forgetting: asyncio.Task[None] | None = None
+        self.live = Live(store, metrics, self._sync)
+        self._background: list[asyncio.Task[None]] = []
         self._failure_listeners: list[Callable[[], None]] = []
         self.crashed = False
         """Whether a bug ended the uplink; the daemon then ends too, and is started again by whoever runs it."""
 
     @classmethod
-    async def open(cls, folder: Folder, world: World, *, tls: ssl.SSLContext | None = None) -> Self:
+    async def open(
+        cls,
+        folder: Folder,
+        world: World,
+        *,
+        tls: ssl.SSLContext | None = None,
+        verify_every_h: float = 0.0,
+    ) -> Self:
         """Open the node in a folder whose lock the caller holds.
 
-        `tls` is what the hub's certificate is checked by, where the system's authorities are not the ones.
+        `tls` is what the hub's certificate is checked by, where the system's authorities are not the ones. Once
+        started, it verifies its database every `verify_every_h` hours; 0 is never.
 
         Raises:
             NotJoined: the folder holds no node, or not the key that goes with it.
             StoreError: the database cannot be used.
         """
-        metrics = NodeMetrics()
+        metrics = NodeMetrics(world.monotonic_s)
         database = folder.path / DATABASE_NAME
         store = await Store.open(database, SCHEMA, observe=metrics.observe_commit)
         try:
@@ -90,19 +107,25 @@ class Node:
             await store.close()
             raise
         uplink = Uplink(store, world, key, who, position, metrics, tls=tls)
-        return cls(world, store, uplink, callers, metrics)
+        verifier = Verifier("node", folder, database, every_h=verify_every_h, world=world)
+        return cls(world, store, uplink, callers, metrics, verifier)
 
     async def start(self) -> None:
-        """Begin to reach for the hub, and to forget what is too old; returns at once."""
+        """Begin to reach for the hub, to forget what is too old and to verify; returns at once."""
         self._uplink.start(self._uplink_crashed)
-        self._forgetting = asyncio.create_task(self._forget_daily(), name="forgetting")
+        self.live.start()
+        self._background = [
+            asyncio.create_task(self._forget_daily(), name="forgetting"),
+            asyncio.create_task(self.verifier.run(), name="verifier"),
+        ]
 
     async def close(self) -> None:
         """Leave the hub, finish what is queued, close the store."""
+        await self.live.stop()
         await self._uplink.stop()
-        if self._forgetting is not None:
-            self._forgetting.cancel()
-            await asyncio.gather(self._forgetting, return_exceptions=True)
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
         await self._store.close()
 
     @property
@@ -120,6 +143,11 @@ class Node:
         """Whether the store takes writes, as far as is known."""
         return self._store.broken is None
 
+    @property
+    def database(self) -> Path:
+        """Its file, in the data folder."""
+        return self._store.path
+
     async def is_ready(self) -> bool:
         """Whether what is sold now can be recorded; after a full disk, once a write has succeeded again."""
         return await self._store.takes_writes()
@@ -128,20 +156,28 @@ class Node:
 
     async def record(self, caller: Caller, movement: Movement, key: str) -> Answer:
         """Record a movement; see `commands.movements.record`. Durable on return."""
-        return await self._write(
-            lambda db: movements.record(db, self._here(), caller, movement, key)
+        return self._counted(
+            await self._write(lambda db: movements.record(db, self._here(), caller, movement, key))
         )
 
     async def record_batch(
         self, caller: Caller, items: Sequence[tuple[str, Movement] | Refusal]
     ) -> list[Answer | Refusal]:
         """Record several movements in one transaction, in order. Durable on return."""
-        return await self._write(lambda db: movements.record_batch(db, self._here(), caller, items))
+        recorded = await self._write(
+            lambda db: movements.record_batch(db, self._here(), caller, items)
+        )
+        for each in recorded:
+            if isinstance(each, Answer):
+                self._counted(each)
+        return recorded
 
     async def reverse(self, caller: Caller, movement_id: bytes, key: str) -> Answer:
         """Append the opposite of a movement. Durable on return."""
-        return await self._write(
-            lambda db: movements.reverse(db, self._here(), caller, OpId(movement_id), key)
+        return self._counted(
+            await self._write(
+                lambda db: movements.reverse(db, self._here(), caller, OpId(movement_id), key)
+            )
         )
 
     # --- reading ---------------------------------------------------------------------------------------------------
@@ -179,7 +215,29 @@ class Node:
     async def sync_status(self) -> dict[str, object]:
         """Where this node stands with the hub, as `GET /v1/sync` shows it."""
         shown = await self._store.read(lambda db: showing.sync_status(db, self._world.now_ms()))
-        return {**shown, "connected": self._uplink.connected}
+        verified = showing.verified(self.verifier.outcome)
+        return {**shown, **verified, "connected": self._uplink.connected}
+
+    async def show_metrics(self) -> None:
+        """Bring the gauges up to date that are true only at a moment."""
+        try:
+            found = await self._store.read(lambda db: showing.figures(db, self._world.now_ms()))
+        except StoreError:
+            found = None
+        self.metrics.show(found)
+
+    async def log_start(self) -> None:
+        """Write into the log which node this is."""
+        position = await self._store.read(identity.read_position)
+        _log.info(
+            "the node starts",
+            version=VERSION,
+            folder=str(self.database.parent.absolute()),
+            node=self._uplink.local.identity.certificate.name,
+            hub=self._uplink.local.identity.hub_url,
+            replica=position.replica.hex(),
+            epoch=None if position.epoch is None else position.epoch.hex(),
+        )
 
     async def digest(self, scope: str) -> dict[str, object]:
         """A scope's digest over the rows the hub sent; zeros for a scope that has none.
@@ -192,6 +250,38 @@ class Node:
         state = await self._store.read(lambda db: scopes.read(db, Scope(scope)))
         rows, value, hub_seq = (0, 0, 0) if state is None else (*state.digest, state.hub_seq)
         return {"scope": scope, "hub_seq": hub_seq, "rows": rows, "digest": digest.to_text(value)}
+
+    # --- live ------------------------------------------------------------------------------------------------------
+
+    async def open_stream(
+        self,
+        caller: Caller,
+        credential: bytes,
+        wanted: frozenset[Scope] | None,
+        has_gone: Callable[[], bool],
+    ) -> Stream:
+        """Make a live stream of the wanted scopes, None for everything shown; see `Live.open`.
+
+        Raises:
+            Refusal: `forbidden` for a scope that this node does not read; `unauthenticated` when the token was
+                revoked meanwhile; `rate_limited`, `unavailable`.
+        """
+        if wanted is not None:
+            reads, held = (
+                self._uplink.local.identity.certificate.reads_scope,
+                await self._store.read(scopes.held),
+            )
+            if unread := [scope for scope in wanted if scope not in held and not reads(scope)]:
+                raise Refusal("forbidden", f"this node does not read {min(unread)}")
+        if credential not in self._callers:
+            raise Refusal("unauthenticated", "the token was revoked")
+        return self.live.open(caller, credential, wanted, has_gone)
+
+    async def _sync(self) -> Sync:
+        status = await self.sync_status()
+        # An age, and when the hub was last heard, change by themselves all the time; they do not make news.
+        lasting = {**status, "oldest_pending_age_s": None, "last_contact_at": None}
+        return Sync(json_of(status), json_of(lasting))
 
     # --- who may call ----------------------------------------------------------------------------------------------
 
@@ -226,12 +316,18 @@ class Node:
 
         def forget(_: int) -> None:
             self._callers = {held: who for held, who in self._callers.items() if who != ended}
+            self.live.end_revoked(self._callers.__contains__)
 
         return await self._store.write(
             lambda db: tokens.revoke(db, Caller(name, Authority.TILL)), committed=forget
         )
 
     # --- private ---------------------------------------------------------------------------------------------------
+
+    def _counted(self, answer: Answer) -> Answer:
+        if answer.replayed:
+            self.metrics.repeats.inc()
+        return answer
 
     def _uplink_crashed(self) -> None:
         self.crashed = True

@@ -4,11 +4,40 @@ Invariant: plain functions of an open transaction, so that the daemon and a comm
 """
 
 import sqlite3
+from dataclasses import dataclass
 
 from node.commands.answering import time_to_text
 from node.replica import identity, log, scopes, stock
 from node.replica.stock import LotRow, StockRow
 from protocol.certificate import Certificate
+from runtime.verifier import Outcome, outcome_json
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Where a node stands, as numbers for its metrics. Ages are in milliseconds of this machine's wall clock."""
+
+    pending: int
+    oldest_pending_ms: int | None
+    quarantined: int
+    caught_up: bool
+    least_cursor: int
+    """Of the scopes held: everything up to there was received; 0 without scopes."""
+    contact_age_ms: int | None
+
+
+def figures(db: sqlite3.Connection, now_ms: int) -> Figures:
+    """Read them, of one moment."""
+    position = identity.read_position(db)
+    oldest_ms, contact_ms = log.oldest_pending_ms(db, position.acked), position.last_contact_at_ms
+    return Figures(
+        pending=max(0, log.head(db).seq - position.acked),
+        oldest_pending_ms=None if oldest_ms is None else max(0, now_ms - oldest_ms),
+        quarantined=log.count_quarantined(db),
+        caught_up=position.epoch is not None and scopes.all_caught_up(db),
+        least_cursor=min((cursor for cursor, _ in scopes.held(db).values()), default=0),
+        contact_age_ms=None if contact_ms is None else max(0, now_ms - contact_ms),
+    )
 
 
 def sync_status(db: sqlite3.Connection, now_ms: int) -> dict[str, object]:
@@ -37,6 +66,11 @@ def sync_status(db: sqlite3.Connection, now_ms: int) -> dict[str, object]:
         "last_error": position.last_error,
         "quarantined": log.count_quarantined(db),
     }
+
+
+def verified(outcome: Outcome | None) -> dict[str, object]:
+    """The last complete verification, for the status; its age is kept over restarts."""
+    return outcome_json(outcome, time_to_text)
 
 
 def stock_json(row: StockRow) -> dict[str, object]:

@@ -1,7 +1,8 @@
 """The uplink: a node's standing effort to be connected to the hub.
 
 Invariant: coming back is a timer with full jitter, never an event, and never ends while the node runs; no failure of
-the hub or of the line reaches a till. The retry grows to a minute and starts afresh after a steady session.
+the hub or of the line reaches a till. A wait doubles up to a minute, is never longer than the hub has been away already,
+and starts afresh after a steady session.
 """
 
 import asyncio
@@ -37,6 +38,8 @@ from runtime.world import World
 
 _log = structlog.get_logger(__name__)
 _AT_ONCE = Close(Code.NEW_REPLICA_REQUIRED, "the log continues under a new replica", 0)
+ASKED_BACK = frozenset({Code.BUSY, Code.RESTARTING})
+"""From the hub, these are no failures: it is there, and has said when it has time."""
 
 
 class Uplink:
@@ -61,7 +64,7 @@ class Uplink:
         self._boot = world.random_bytes(16)
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._was_live = False
+        self._hub_is_there = False
         self.local = Local(who, position.replica, position.clock_offset_ms)
 
     @property
@@ -95,15 +98,18 @@ class Uplink:
         self._wake.set()
 
     async def _run(self) -> None:
-        failures = 0
+        failures, there_s = 0, self._world.monotonic_s()
         async with ClientSession(timeout=ClientTimeout(connect=HANDSHAKE_S_MAX)) as http:
             while True:
                 began_s = self._world.monotonic_s()
                 close = await self._try(http)
-                lasted_s = self._world.monotonic_s() - began_s
-                failures = failures_after(failures, lasted_s, was_live=self._was_live)
+                now_s = self._world.monotonic_s()
+                lasted_s = now_s - began_s
+                there_s = now_s if self._hub_is_there else there_s
+                failures = failures_after(failures, lasted_s, hub_is_there=self._hub_is_there)
                 if close is not _AT_ONCE:
-                    jitter_ms = self._world.jitter_ms(longest_wait_ms(failures))
+                    longest_ms = longest_wait_ms(failures, away_s=now_s - there_s)
+                    jitter_ms = self._world.jitter_ms(longest_ms)
                     await asyncio.sleep((close.retry_ms + jitter_ms) / 1000)
 
     async def _try(self, http: ClientSession) -> Close:
@@ -130,10 +136,12 @@ class Uplink:
             close = Close(Code.UNREACHABLE, f"nobody answers at {self.local.identity.hub_url}", 0)
             _log.debug("connecting failed", error=repr(error))
         finally:
-            # What one side cannot take from the other will come again: that is no session to forgive failures for.
-            self._was_live = self.local.connected and not is_fault
-            self.local.connected = False
+            was_live, self.local.connected = self.local.connected, False
             self._metrics.connected.set(0)
+            self._metrics.feed_lag.lost()
+        # What one side cannot take from the other will come again: that is no session to forgive failures for.
+        self._hub_is_there = not is_fault and (was_live or close.code in ASKED_BACK)
+        self._metrics.session_ends[close.code].inc()
         if close.code is Code.NEW_REPLICA_REQUIRED:
             return await self._begin_replica(close)
         await self._note_error(close)
@@ -205,17 +213,22 @@ class Uplink:
                 _log.warning("the reason could not be kept", reason=str(failure))
 
 
-def longest_wait_ms(failures: int) -> int:
-    """The bound that a wait is drawn below, on top of what the hub asked for: it doubles up to a minute."""
-    return int(1000 * min(RETRY_LAST_S, RETRY_FIRST_S * 2.0 ** min(failures, 10)))
+def longest_wait_ms(failures: int, *, away_s: float) -> int:
+    """The bound that a wait is drawn below, on top of what the hub asked for: it doubles up to a minute.
+
+    A hub that has been away for `away_s` is waited for as long again at most: whoever drew short waits, and so failed
+    often within a short while, would otherwise be back long after all others.
+    """
+    doubled_s = RETRY_FIRST_S * 2.0 ** min(failures, 10)
+    return int(1000 * min(RETRY_LAST_S, doubled_s, max(RETRY_FIRST_S, away_s)))
 
 
-def failures_after(failures: int, lasted_s: float, *, was_live: bool) -> int:
+def failures_after(failures: int, lasted_s: float, *, hub_is_there: bool) -> int:
     """How many failures the next wait goes by.
 
-    A steady session forgives all. One that came about and broke soon forgives half: the hub is there, but one that
-    falls over again and again must not find everybody at its door at once.
+    A steady session forgives all. One that came about and broke soon forgives half, and so does a hub that asks to come
+    back later: it is there, but one that falls over again and again must not find everybody at its door at once.
     """
-    if lasted_s >= STEADY_AFTER_S:
-        return 0
-    return failures // 2 if was_live else failures + 1
+    if not hub_is_there:
+        return failures + 1
+    return 0 if lasted_s >= STEADY_AFTER_S else failures // 2

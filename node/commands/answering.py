@@ -4,20 +4,23 @@ Invariant: an answer is made once, in the transaction that records, and kept as 
 from the same operation by the same functions.
 """
 
-import json
-import sqlite3
-import uuid
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import orjson
 
 from node.commands.requests import Answer, Line, Movement, Refusal
-from node.replica import stock
+from node.commands.shelves import Shelves
 from node.replica.answers import Kept
 from node.replica.movements import Recorded
 from protocol.codec import with_sorted_keys
 from protocol.effects import Account, CounterEffect
 from protocol.ids import OpId, ReplicaId, Seq
 from protocol.operation import Operation
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_OFFSET: Final = len("+00:00")
 
 
 def plain(movement: Movement) -> list[object]:
@@ -44,7 +47,8 @@ def repeat(kept: Kept, request: bytes) -> Answer:
     """
     if kept.request != request:
         raise Refusal("idempotency_key_reused", "this key was used before, for another request")
-    return Answer(kept.status, kept.body, replayed=True)
+    movement_id: str = orjson.loads(kept.body)["id"]
+    return Answer(movement_id, kept.status, kept.body, replayed=True)
 
 
 def details_of(movement: Movement) -> dict[str, object]:
@@ -59,13 +63,13 @@ def details_of(movement: Movement) -> dict[str, object]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def recorded(db: sqlite3.Connection, replica: ReplicaId, seq: Seq, operation: Operation) -> bytes:
+def recorded(replica: ReplicaId, seq: Seq, operation: Operation, shelves: Shelves) -> bytes:
     """The answer to a movement just recorded: what lists show, and where it left the stock of each line's SKU."""
     movement = movement_json(Recorded(0, replica, seq, operation))
     lines = _counter_effects(operation)
     for shown, effect in zip(movement["lines"], lines, strict=True):  # type: ignore[call-overload]
-        totals = stock.totals(db, effect.location, effect.sku)
-        shown.update(on_hand=totals.on_hand, available=totals.available)
+        shelf = shelves.left(effect.sku)
+        shown.update(on_hand=shelf.on_hand, available=shelf.available)
     warnings = [
         {
             "code": "unknown_sku",
@@ -73,9 +77,10 @@ def recorded(db: sqlite3.Connection, replica: ReplicaId, seq: Seq, operation: Op
             "detail": "nobody has described this SKU yet; it counts all the same",
         }
         for sku in dict.fromkeys(effect.sku for effect in lines)
-        if not stock.sku_is_described(db, sku)
+        if not shelves.left(sku).is_described
     ]
-    return json.dumps({**movement, "warnings": warnings}, ensure_ascii=False).encode()
+    movement["warnings"] = warnings
+    return orjson.dumps(movement)
 
 
 def movement_json(found: Recorded) -> dict[str, object]:
@@ -83,6 +88,9 @@ def movement_json(found: Recorded) -> dict[str, object]:
     operation = found.operation
     details = operation.details
     effects = _counter_effects(operation)
+    recorded_at = occurred_at = time_to_text(operation.recorded_at)
+    if operation.occurred_at != operation.recorded_at:
+        occurred_at = time_to_text(operation.occurred_at)
     facts = details.get("lines")
     per_line: Mapping[str, object] = facts if isinstance(facts, Mapping) else {}
     return {
@@ -92,8 +100,8 @@ def movement_json(found: Recorded) -> dict[str, object]:
         "kind": operation.kind.removeprefix("move."),
         "location": effects[0].location if effects else None,
         "reference": details.get("reference"),
-        "recorded_at": time_to_text(operation.recorded_at),
-        "occurred_at": time_to_text(operation.occurred_at),
+        "recorded_at": recorded_at,
+        "occurred_at": occurred_at,
         "actor": operation.actor,
         "device": operation.device,
         "reason": details.get("reason"),
@@ -106,13 +114,14 @@ def movement_json(found: Recorded) -> dict[str, object]:
 
 def id_to_text(op_id: OpId) -> str:
     """An operation's id as it is shown: a UUID."""
-    return str(uuid.UUID(bytes=bytes(op_id)))
+    text = op_id.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def time_to_text(time_ms: int) -> str:
     """RFC 3339 in UTC with milliseconds."""
-    seconds, millis = divmod(time_ms, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{millis:03d}Z"
+    time = _EPOCH + timedelta(milliseconds=time_ms)
+    return time.isoformat(timespec="milliseconds")[:-_OFFSET] + "Z"
 
 
 def _counter_effects(operation: Operation) -> list[CounterEffect]:

@@ -11,15 +11,16 @@ from typing import Final
 
 from node.commands import answering
 from node.commands.requests import Answer, Caller, Line, Movement, Refusal
-from node.replica import answers, log, movements, view
+from node.commands.shelves import Shelves
+from node.replica import answers, changes, log, movements, view
 from node.replica.answers import Kept, Slot
 from protocol.certificate import Certificate, Role
-from protocol.effects import Account, CounterEffect, CounterKey
+from protocol.effects import Account, CounterEffect
 from protocol.errors import ProtocolError
-from protocol.ids import ChainId, OpId, ReplicaId, op_id
+from protocol.ids import ChainId, OpId, ReplicaId, Seq, op_id
 from protocol.limits import DELTA_MAX, TOTAL_MAX
 from protocol.movements import MoveKind
-from protocol.operation import Operation, decode, encode
+from protocol.operation import Operation, encode
 
 ROUTE: Final = "movements"
 """A batch and a single request share it: a key first sent in a batch may be repeated alone."""
@@ -51,13 +52,9 @@ def record(
         return answering.repeat(kept, request)
     check_may_write(here, movement.location, movement.kind)
     id_ = op_id(here.chain, movement.location, caller.name, ROUTE, key)
-    if movements.one(db, id_) is not None:
-        raise Refusal(
-            "idempotency_key_reused",
-            "this key was used for another movement, too long ago to repeat it",
-        )
-    operation = _operation(here, caller, movement, id_, _weigh(db, movement))
-    return _append(db, here, operation, None, slot, request)
+    shelves = Shelves(db, movement.location)
+    operation = _operation(here, caller, movement, id_, _weigh(shelves, movement.lines))
+    return _append(db, here, operation, shelves, None, slot, request)
 
 
 def record_batch(
@@ -102,6 +99,9 @@ def reverse(
         )
     counters = [effect for effect in found.operation.effects if isinstance(effect, CounterEffect)]
     check_may_write(here, counters[0].location, MoveKind.REVERSAL)
+    shelves = Shelves(db, counters[0].location)
+    back = tuple(effect._replace(delta=-effect.delta) for effect in counters)
+    _weigh(shelves, [Line(effect.sku, effect.lot, effect.delta) for effect in back])
     details = {"reverses": movement_id, "reference": found.operation.details.get("reference")}
     operation = Operation(
         op_id(here.chain, counters[0].location, caller.name, route, key),
@@ -112,10 +112,10 @@ def reverse(
         caller.name,
         MoveKind.REVERSAL.operation_kind,
         _VERSION,
-        tuple(effect._replace(delta=-effect.delta) for effect in counters),
+        back,
         {name: value for name, value in details.items() if value is not None},
     )
-    return _append(db, here, operation, movement_id, slot, request)
+    return _append(db, here, operation, shelves, movement_id, slot, request)
 
 
 def check_may_write(here: Here, location: str, kind: MoveKind) -> None:
@@ -131,19 +131,14 @@ def check_may_write(here: Here, location: str, kind: MoveKind) -> None:
     raise Refusal("forbidden", f"this node does not record {kind} at {location}")
 
 
-def _weigh(db: sqlite3.Connection, movement: Movement) -> list[tuple[Line, int]]:
+def _weigh(shelves: Shelves, lines: Sequence[Line]) -> list[tuple[Line, int]]:
     """Each line with its delta: a count's is frozen here, against what is shown in this very transaction."""
-    shown: dict[tuple[str, str], int] = {}
     weighed = []
-    for number, line in enumerate(movement.lines, start=1):
-        counter = (line.sku, line.lot)
-        if counter not in shown:
-            key = CounterKey(movement.location, line.sku, line.lot, Account.ON_HAND)
-            shown[counter] = view.read_value(db, key)
-        delta = line.delta if line.counted is None else line.counted - shown[counter]
+    for number, line in enumerate(lines, start=1):
+        shown = shelves.in_lot(line.sku, line.lot)
+        delta = line.delta if line.counted is None else line.counted - shown
         assert delta is not None, "a line has a delta or a count"
-        shown[counter] += delta
-        if abs(delta) > DELTA_MAX or abs(shown[counter]) > TOTAL_MAX:
+        if abs(delta) > DELTA_MAX or abs(shelves.change(line.sku, line.lot, delta)) > TOTAL_MAX:
             raise Refusal(
                 "validation_failed", f"line {number} would change stock beyond what can be counted"
             )
@@ -176,6 +171,7 @@ def _append(
     db: sqlite3.Connection,
     here: Here,
     operation: Operation,
+    shelves: Shelves,
     reverses: OpId | None,
     slot: Slot,
     request: bytes,
@@ -184,11 +180,17 @@ def _append(
         body = encode(operation)
     except ProtocolError as error:
         raise Refusal("validation_failed", error.detail) from error
-    # What is kept is what was sent: a reader of the log sees exactly this operation.
-    assert decode(body) == operation, "an operation that does not survive its own encoding"
-    seq = log.append(db, body)
+    end = log.head(db)
+    seq = Seq(end.seq + 1)
+    # First of all writes, because it is the last thing that can be refused.
+    if not movements.add(db, seq, here.replica, operation, reverses):
+        raise Refusal(
+            "idempotency_key_reused",
+            "this key was used for another movement, too long ago to repeat it",
+        )
+    log.append(db, end, body)
     view.record(db, seq, operation.effects)
-    movements.add(db, seq, here.replica, operation, reverses)
-    answer = answering.recorded(db, here.replica, seq, operation)
+    changes.note_operation(db, seq)
+    answer = answering.recorded(here.replica, seq, operation, shelves)
     answers.keep(db, slot, Kept(request, 201, answer), here.now_ms)
-    return Answer(201, answer, replayed=False)
+    return Answer(answering.id_to_text(operation.op_id), 201, answer, replayed=False)

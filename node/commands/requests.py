@@ -58,6 +58,7 @@ class Movement:
 class Answer:
     """What a recording command answers; the body is JSON, kept as sent so that a repeat gets the same bytes."""
 
+    movement_id: str
     status: int
     body: bytes
     replayed: bool

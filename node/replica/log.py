@@ -35,12 +35,10 @@ def head(db: sqlite3.Connection) -> Head:
     )
 
 
-def append(db: sqlite3.Connection, body: bytes) -> Seq:
-    """Add an operation's bytes; returns its position. Durable when the transaction is."""
-    end = head(db)
-    seq = Seq(end.seq + 1)
-    db.execute(_SQL["append"], {"seq": seq, "body": body, "chain": chain.extend(end.chain, body)})
-    return seq
+def append(db: sqlite3.Connection, end: Head, body: bytes) -> None:
+    """Add an operation's bytes after `end`, which is the log's head. Durable when the transaction is."""
+    new = {"seq": end.seq + 1, "body": body, "chain": chain.extend(end.chain, body)}
+    db.execute(_SQL["append"], new)
 
 
 def chain_at(db: sqlite3.Connection, seq: Seq) -> ChainHash | None:

@@ -51,8 +51,8 @@ def add(
     replica: ReplicaId,
     operation: Operation,
     reverses: OpId | None,
-) -> None:
-    """List an own movement just appended at `seq`."""
+) -> bool:
+    """List an own movement to be appended at `seq`; False, and nothing is written, when its op_id is listed already."""
     counters = [effect for effect in operation.effects if isinstance(effect, CounterEffect)]
     row = {
         "op_id": operation.op_id,
@@ -64,11 +64,15 @@ def add(
         "occurred_at": operation.occurred_at,
         "reverses": reverses,
     }
-    position = db.execute(_SQL["add"], row).fetchone()["position"]
+    added = db.execute(_SQL["add"], row)
+    if not added.rowcount:
+        return False
+    position = added.lastrowid
     db.executemany(
         _SQL["add_sku"],
         [{"sku": effect.sku, "position": position, "lot": effect.lot} for effect in counters],
     )
+    return True
 
 
 def one(db: sqlite3.Connection, op_id: OpId) -> Recorded | None:

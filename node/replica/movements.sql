@@ -1,7 +1,7 @@
 -- name: add
 INSERT INTO movement (op_id, replica, seq, kind, location, reference, occurred_at, reverses, body)
 VALUES (:op_id, :replica, :seq, :kind, :location, :reference, :occurred_at, :reverses, NULL)
-RETURNING position;
+ON CONFLICT (op_id) DO NOTHING;
 
 -- name: add_sku
 INSERT INTO movement_sku (sku, position, lot) VALUES (:sku, :position, :lot)

@@ -7,10 +7,10 @@ sends it again; what the hub does not send again by the end of the scope is clea
 import sqlite3
 from typing import Final
 
-from node.replica import view
+from node.replica import changes, view
 from protocol.codec import pack, unpack
 from protocol.effects import DocumentKey
-from protocol.ids import ReplicaId, Scope, Seq
+from protocol.ids import Location, ReplicaId, Scope, Seq, Sku
 from protocol.operation import decode
 from runtime.queries import load_queries
 
@@ -43,6 +43,7 @@ def begin_replica(db: sqlite3.Connection, replica: ReplicaId) -> None:
 
     The hub knows most of them by op_id and will count none twice. What was acknowledged before stays out of the view's
     own part, since the hub's rows have it; what was not stays on top until the new replica's log has reached it.
+    Whoever follows the changes live starts anew: the copy that this log was parted from may go on with their numbers.
     """
     db.execute(_SQL["begin_replica"], {"id": replica})
     for query in (
@@ -58,9 +59,11 @@ def clear_unsent(db: sqlite3.Connection, scope: Scope) -> None:
     """A scope was read to its end for the first time: what the hub did not send, it does not have."""
     family, _, location = scope.partition(":")
     if family == "stock":
-        db.execute(_SQL["clear_unsent_counters"], {"location": location})
+        cleared = db.execute(_SQL["clear_unsent_counters"], {"location": location}).fetchall()
+        changes.note_stock(db, ((Location(location), Sku(row["sku"])) for row in cleared))
     for row in db.execute(_SQL["unsent_documents"]).fetchall():
         if scope in unpack(row["scopes"]):  # type: ignore[operator]
             key = DocumentKey(row["collection"], row["id"])
             db.execute(_SQL["clear_document"], {**key._asdict(), "fields": _NONE, "scopes": _NONE})
             view.show_document(db, key)
+            changes.note_document(db, key)

@@ -36,7 +36,8 @@ UPDATE counter SET total = 0, value = (
     WHERE own_delta.location = counter.location AND own_delta.sku = counter.sku
         AND own_delta.lot = counter.lot AND own_delta.account = counter.account
 )
-WHERE location = :location AND hub_seq = 0;
+WHERE location = :location AND hub_seq = 0
+RETURNING sku;
 
 -- name: begin_replica
 INSERT INTO replica (only, id) VALUES (1, :id)

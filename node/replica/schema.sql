@@ -157,3 +157,11 @@ CREATE TABLE token (
     authority TEXT NOT NULL,
     created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- What changed of what is shown: a line for each transaction, the newest of them kept. Nobody deletes the newest, so a
+-- number is never given twice. See changes.py.
+CREATE TABLE change (
+    n INTEGER PRIMARY KEY,
+    seq INTEGER,                        -- of an own operation, whose effects say what changed; or else
+    keys BLOB                           -- the changed rows, packed
+) STRICT;

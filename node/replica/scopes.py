@@ -8,13 +8,15 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
+from node.replica import changes
+from node.replica.changes import GoneDocument
 from node.replica.stored import stored_counter, stored_document
 from protocol import digest
 from protocol.digest import Digest
 from protocol.effects import CounterKey, DocumentKey
 from protocol.frames.feed import CaughtUp
 from protocol.frames.handshake import Cursor
-from protocol.ids import NO_SALT, HubSeq, Location, Salt, Scope, Seq
+from protocol.ids import NO_SALT, HubSeq, Location, Salt, Scope, Seq, Sku
 from protocol.rows import DocumentRow, Row
 from runtime.queries import load_queries
 
@@ -130,7 +132,7 @@ def let_go_piece(db: sqlite3.Connection, scope: Scope) -> bool:
     values = {"scope": scope, "rows": left.rows, "digest": digest.to_bytes(left.value)}
     db.execute(_SQL["let_go"], {**values, "hub_seq": newest})
     if is_done:
-        _drop_documents(db, scope)
+        changes.note_gone(db, scope, _drop_documents(db, scope))
     return is_done
 
 
@@ -144,18 +146,22 @@ def _drop_counters(db: sqlite3.Connection, location: Location, left: Digest) -> 
     for row in dropped:
         key = CounterKey(row["location"], row["sku"], row["lot"], row["account"])
         left = digest.replace(left, old=stored_counter(key, row), new=None)
+    changes.note_stock(db, ((location, Sku(row["sku"])) for row in dropped))
     return left, is_done
 
 
-def _drop_documents(db: sqlite3.Connection, scope: Scope) -> None:
+def _drop_documents(db: sqlite3.Connection, scope: Scope) -> list[GoneDocument]:
     others = held(db).keys() - {scope}
     touched: set[Scope] = set()
+    gone = []
     for document in _sent_documents(db):
         in_scopes = document.document.scopes
         if scope in in_scopes and not in_scopes & others:
             db.execute(_SQL["drop_document"], document.key._asdict())
             touched |= in_scopes
+            gone.append(GoneDocument(document.key, document.scopes))
     _digest_afresh(db, touched)
+    return gone
 
 
 def _digest_afresh(db: sqlite3.Connection, touched: Collection[Scope]) -> None:

@@ -43,6 +43,22 @@ class LotRow(NamedTuple):
     hub_seq: int
 
 
+class Shelf(NamedTuple):
+    """What recording a line needs to know of its SKU at its location."""
+
+    in_lot: int
+    """On hand in the line's lot."""
+    on_hand: int
+    promised: int
+    """Reserved and granted, which is not available."""
+    is_described: int
+
+    @property
+    def available(self) -> int:
+        """As in a row of stock."""
+        return self.on_hand - self.promised
+
+
 @dataclass(frozen=True, slots=True)
 class StockQuery:
     """What to list; None does not restrict."""
@@ -102,6 +118,12 @@ def totals(db: sqlite3.Connection, location: str, sku: str) -> StockRow:
     """One SKU at one location over all lots; zeros for a pair that nobody ever touched."""
     row = db.execute(_SQL["sku_totals"], {"location": location, "sku": sku}).fetchone()
     return StockRow(location, sku, *row)
+
+
+def shelf(db: sqlite3.Connection, location: str, sku: str, lot: str) -> Shelf:
+    """One SKU at one location as a line that names this lot finds it."""
+    asked = {"location": location, "sku": sku, "lot": lot}
+    return Shelf(*db.execute(_SQL["shelf"], asked).fetchone())
 
 
 def _best_index(query: StockQuery) -> str:

@@ -66,6 +66,15 @@ SELECT EXISTS (SELECT 1 FROM counter WHERE location = :location);
 -- name: document_exists
 SELECT EXISTS (SELECT 1 FROM document WHERE collection = :collection AND id = :id);
 
+-- name: shelf
+-- One look for all that recording a line needs to know.
+SELECT
+    coalesce(sum(CASE WHEN account = 0 AND lot = :lot THEN value END), 0) AS in_lot,
+    coalesce(sum(CASE WHEN account = 0 THEN value END), 0) AS on_hand,
+    coalesce(sum(CASE WHEN account IN (1, 4) THEN value END), 0) AS promised,
+    EXISTS (SELECT 1 FROM document WHERE collection = 'skus' AND id = :sku) AS is_described
+FROM counter WHERE location = :location AND sku = :sku;
+
 -- name: sku_totals
 SELECT
     coalesce(sum(CASE WHEN account = 0 THEN value ELSE 0 END), 0) AS on_hand,

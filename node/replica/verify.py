@@ -7,7 +7,8 @@ fewer than half of the flipped bits of a ledger; the chain and the sums find mos
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from node.replica import log
@@ -33,13 +34,21 @@ class Fault(NamedTuple):
     detail: str
 
 
+class _Listed(NamedTuple):
+    """How the list of movements shows one operation."""
+
+    lines: int
+    """How many of its SKUs and lots it is found by."""
+    is_as_said: bool
+
+
 def problems(db: sqlite3.Connection) -> list[str]:
     """The first hundred things that do not add up, each in one line; [] when all of it does."""
     return [f"{fault.place}: {fault.detail}" for fault in islice(faults(db), PROBLEMS_MAX)]
 
 
 def faults(db: sqlite3.Connection) -> Iterator[Fault]:
-    """Everything that does not add up, log first, in the order of its places. Reads the whole database once."""
+    """Everything that does not add up, log first, in the order of its places. Reads the whole database once, in time linear in it."""
     yield from _log_faults(db)
     yield from _view_faults(db)
     yield from _pending_faults(db)
@@ -47,7 +56,7 @@ def faults(db: sqlite3.Connection) -> Iterator[Fault]:
 
 
 def _log_faults(db: sqlite3.Connection) -> Iterator[Fault]:
-    expected_seq, held = 1, chain.CHAIN_START
+    expected_seq, held, lines = 1, chain.CHAIN_START, 0
     for row in db.execute(_SQL["log_in_order"]):
         place = f"log {row['seq']}"
         if row["seq"] != expected_seq:
@@ -59,30 +68,61 @@ def _log_faults(db: sqlite3.Connection) -> Iterator[Fault]:
             )
             held = ChainHash(row["chain"])
         expected_seq = row["seq"] + 1
-        yield from _operation_faults(db, place, row["seq"], row["body"])
+        try:
+            operation = decode(row["body"])
+        except ProtocolError as error:
+            yield Fault(place, f"the operation cannot be read: {error.detail}")
+            continue
+        if operation.kind.startswith("move."):
+            listed = _listed(db, row["seq"], operation)
+            lines += listed.lines
+            if not listed.is_as_said:
+                yield Fault(place, "the list of movements shows it otherwise, or not at all")
+    yield from _stray_faults(db, lines)
 
 
-def _operation_faults(db: sqlite3.Connection, place: str, seq: int, body: bytes) -> Iterator[Fault]:
-    try:
-        operation = decode(body)
-    except ProtocolError as error:
-        yield Fault(place, f"the operation cannot be read: {error.detail}")
-        return
-    if operation.kind.startswith("move.") and not _is_listed(db, seq, operation):
-        yield Fault(place, "the list of movements shows it otherwise, or not at all")
-
-
-def _is_listed(db: sqlite3.Connection, seq: int, operation: Operation) -> bool:
+def _listed(db: sqlite3.Connection, seq: int, operation: Operation) -> _Listed:
     listed = db.execute(_SQL["listed"], {"op_id": operation.op_id}).fetchone()
     if listed is None:
-        return False
+        return _Listed(lines=0, is_as_said=False)
     counters = [effect for effect in operation.effects if isinstance(effect, CounterEffect)]
     reference = operation.details.get("reference")
     said = (seq, operation.kind, counters[0].location, reference, operation.occurred_at)
-    skus = db.execute(_SQL["listed_skus"], {"position": listed["position"]})
-    return tuple(listed)[1:] == said and [tuple(row) for row in skus] == sorted(
-        {(effect.sku, effect.lot) for effect in counters}
+    # Each line is looked up by its whole key, which begins with the SKU: all lines of one position are a scan of the
+    # table. What is listed beyond these lines shows in their number: see _stray_faults.
+    keys = _lines(operation)
+    found = sum(
+        db.execute(
+            _SQL["is_listed_sku"], {"sku": sku, "position": listed["position"], "lot": lot}
+        ).fetchone()
+        is not None
+        for sku, lot in keys
     )
+    return _Listed(found, tuple(listed)[1:] == said and found == len(keys))
+
+
+def _stray_faults(db: sqlite3.Connection, lines: int) -> Iterator[Fault]:
+    """What the list of movements has and the log has not, `lines` of its lines being those of the log."""
+    for row in db.execute(_SQL["listed_without_operation"]):
+        yield Fault(f"log {row['seq']}", "is in the list of movements and not in the log")
+    if db.execute(_SQL["count_listed_skus"]).fetchone()[0] == lines:
+        return
+    for row in db.execute(_SQL["listed_skus"]):
+        try:
+            is_said = row["body"] is not None and (row["sku"], row["lot"]) in _lines(
+                decode(row["body"])
+            )
+        except ProtocolError:
+            continue  # the log's own check has named it
+        if not is_said:
+            place = f"movement {row['position']}" if row["seq"] is None else f"log {row['seq']}"
+            yield Fault(place, f"is found by {row['sku']!r}, of which it says nothing")
+
+
+def _lines(operation: Operation) -> set[tuple[str, str]]:
+    """The SKUs and lots by which an operation is found."""
+    counters = (effect for effect in operation.effects if isinstance(effect, CounterEffect))
+    return {(effect.sku, effect.lot) for effect in counters}
 
 
 def _view_faults(db: sqlite3.Connection) -> Iterator[Fault]:
@@ -96,14 +136,14 @@ def _view_faults(db: sqlite3.Connection) -> Iterator[Fault]:
 
 def _pending_faults(db: sqlite3.Connection) -> Iterator[Fault]:
     """What is on top of the rows must be part of what the operations of the log say."""
-    for pending in db.execute(_SQL["pending_seqs"]).fetchall():
-        seq = pending["seq"]
+    by_operation = groupby(db.execute(_SQL["pending_by_operation"]), key=itemgetter("seq"))
+    for seq, deltas in by_operation:
         body = log.body_at(db, seq)
         if body is None:
             yield Fault(f"log {seq}", "is on top of the view and not in the log")
             continue
         said = _counter_sums(decode(body))
-        for delta in db.execute(_SQL["pending_of"], {"seq": seq}):
+        for delta in deltas:
             key = (delta["location"], delta["sku"], delta["lot"], delta["account"])
             if said.get(key) != delta["delta"]:
                 yield Fault(

@@ -18,12 +18,10 @@ WHERE NOT EXISTS (
 )
 ORDER BY location, sku, lot, account, seq LIMIT 100;
 
--- name: pending_of
-SELECT location, sku, lot, account, delta FROM pending_delta WHERE seq = :seq
-ORDER BY location, sku, lot, account;
-
--- name: pending_seqs
-SELECT DISTINCT seq FROM pending_delta ORDER BY seq;
+-- name: pending_by_operation
+-- One pass and one sort: a look for each operation would go over the whole table, whose key begins with the location.
+SELECT seq, location, sku, lot, account, delta FROM pending_delta
+ORDER BY seq, location, sku, lot, account;
 
 -- name: scopes
 SELECT scope, rows, digest, hub_seq FROM scope ORDER BY scope;
@@ -39,5 +37,22 @@ ORDER BY collection, id;
 -- name: listed
 SELECT position, seq, kind, location, reference, occurred_at FROM movement WHERE op_id = :op_id;
 
+-- name: is_listed_sku
+SELECT 1 FROM movement_sku WHERE sku = :sku AND position = :position AND lot = :lot;
+
+-- name: count_listed_skus
+SELECT count(*) FROM movement_sku;
+
 -- name: listed_skus
-SELECT sku, lot FROM movement_sku WHERE position = :position ORDER BY sku, lot;
+-- Every line with the operation that it is said to be of; read only when there are more lines than there should be.
+SELECT movement_sku.sku, movement_sku.position, movement_sku.lot, movement.seq,
+    coalesce(movement.body, log.body) AS body
+FROM movement_sku
+LEFT JOIN movement ON movement.position = movement_sku.position
+LEFT JOIN log ON log.seq = movement.seq AND movement.body IS NULL
+ORDER BY movement_sku.sku, movement_sku.position, movement_sku.lot;
+
+-- name: listed_without_operation
+SELECT movement.seq FROM movement
+WHERE movement.body IS NULL AND NOT EXISTS (SELECT 1 FROM log WHERE log.seq = movement.seq)
+ORDER BY movement.position LIMIT 100;

@@ -10,12 +10,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
+from node.replica import changes, log
 from protocol import merge
 from protocol.codec import pack, unpack
 from protocol.documents import Document, fields_from_wire, fields_to_wire
 from protocol.effects import (
     CounterEffect,
-    CounterKey,
     DocumentKey,
     Effect,
     FieldEffect,
@@ -23,6 +23,7 @@ from protocol.effects import (
     effects_to_wire,
 )
 from protocol.ids import Scope, Seq
+from protocol.operation import decode
 from runtime.queries import load_queries
 
 _SQL: Final = load_queries(__file__, "view.sql")
@@ -32,9 +33,8 @@ _NO_FIELDS: Final = pack([])
 def record(db: sqlite3.Connection, seq: Seq, effects: Sequence[Effect]) -> None:
     """Put an own operation's effects on top, and show them."""
     put_on_top(db, seq, effects)
-    for effect in effects:
-        if isinstance(effect, CounterEffect):
-            db.execute(_SQL["add_to_counter"], effect._asdict())
+    counters = [effect._asdict() for effect in effects if isinstance(effect, CounterEffect)]
+    db.executemany(_SQL["add_to_counter"], counters)
     for key in dict.fromkeys(effect.key for effect in effects if isinstance(effect, FieldEffect)):
         show_document(db, key)
 
@@ -42,29 +42,32 @@ def record(db: sqlite3.Connection, seq: Seq, effects: Sequence[Effect]) -> None:
 def put_on_top(db: sqlite3.Connection, seq: Seq, effects: Sequence[Effect]) -> None:
     """Note that an own operation's effects are not in the hub's rows; what is shown stays as it is."""
     edits: dict[DocumentKey, list[Effect]] = defaultdict(list)
+    deltas = []
     for effect in effects:
         if isinstance(effect, CounterEffect):
-            db.execute(_SQL["add_pending_delta"], {**effect._asdict(), "seq": seq})
+            deltas.append({**effect._asdict(), "seq": seq})
         else:
             edits[effect.key].append(effect)
-    for key, changes in edits.items():
-        packed = pack(effects_to_wire(tuple(changes)))
+    db.executemany(_SQL["add_pending_delta"], deltas)
+    for key, own in edits.items():
+        packed = pack(effects_to_wire(tuple(own)))
         db.execute(_SQL["add_pending_edit"], {**key._asdict(), "seq": seq, "effects": packed})
-
-
-def read_value(db: sqlite3.Connection, key: CounterKey) -> int:
-    """What is shown for a counter; 0 where nobody ever counted."""
-    row = db.execute(_SQL["read_counter"], key._asdict()).fetchone()
-    return 0 if row is None else row["value"]
 
 
 def forget_quarantined(db: sqlite3.Connection, seq: Seq) -> None:
     """Take an own operation out of the view: the hub has it without effect."""
-    _take_back(db, db.execute(_SQL["forget_operation_deltas"], {"seq": seq}).fetchall())
+    body = log.body_at(db, seq)
+    effects = () if body is None else decode(body).effects
+    # By location, since that is how the index begins: without it every operation would cost a scan of what is on top.
+    for location in {effect.location for effect in effects if isinstance(effect, CounterEffect)}:
+        at = {"location": location, "seq": seq}
+        _take_back(db, db.execute(_SQL["forget_operation_deltas"], at).fetchall())
     edited = db.execute(_SQL["edited_by"], {"seq": seq}).fetchall()
     db.execute(_SQL["forget_operation_edits"], {"seq": seq})
     for row in edited:
-        show_document(db, DocumentKey(row["collection"], row["id"]))
+        key = DocumentKey(row["collection"], row["id"])
+        show_document(db, key)
+        changes.note_document(db, key)
 
 
 def forget_inside(db: sqlite3.Connection, scope: Scope, own: Seq) -> None:
@@ -84,6 +87,7 @@ def forget_inside(db: sqlite3.Connection, scope: Scope, own: Seq) -> None:
         if scope in named | _scopes_of_row(db, key):
             db.execute(_SQL["forget_edit"], {**key._asdict(), "seq": edit["seq"]})
             show_document(db, key)
+            changes.note_document(db, key)
 
 
 def show_document(db: sqlite3.Connection, key: DocumentKey) -> None:
@@ -120,3 +124,4 @@ def _scopes_of_row(db: sqlite3.Connection, key: DocumentKey) -> set[Scope]:
 
 def _take_back(db: sqlite3.Connection, deltas: Sequence[sqlite3.Row | dict[str, object]]) -> None:
     db.executemany(_SQL["take_from_counter"], [dict(row) for row in deltas])
+    changes.note_stock(db, ((row["location"], row["sku"]) for row in deltas))  # type: ignore[misc]

@@ -1,7 +1,3 @@
--- name: read_counter
-SELECT value, total, hub_seq, own, tail FROM counter
-WHERE location = :location AND sku = :sku AND lot = :lot AND account = :account;
-
 -- name: add_to_counter
 INSERT INTO counter (location, sku, lot, account, value)
 VALUES (:location, :sku, :lot, :account, :delta)
@@ -11,36 +7,18 @@ ON CONFLICT (location, sku, lot, account) DO UPDATE SET value = counter.value + 
 UPDATE counter SET value = value - :delta
 WHERE location = :location AND sku = :sku AND lot = :lot AND account = :account;
 
--- name: save_counter
-INSERT INTO counter (location, sku, lot, account, value, total, hub_seq, own, tail)
-VALUES (:location, :sku, :lot, :account, :value, :total, :hub_seq, :own, :tail)
-ON CONFLICT (location, sku, lot, account) DO UPDATE SET
-    value = excluded.value, total = excluded.total, hub_seq = excluded.hub_seq, own = excluded.own,
-    tail = excluded.tail;
-
 -- name: add_pending_delta
 INSERT INTO pending_delta (location, sku, lot, account, seq, delta)
 VALUES (:location, :sku, :lot, :account, :seq, :delta)
 ON CONFLICT (location, sku, lot, account, seq) DO UPDATE SET
     delta = pending_delta.delta + excluded.delta;
 
--- name: location_has_deltas
-SELECT EXISTS (SELECT 1 FROM pending_delta WHERE location = :location);
-
--- name: forget_row_deltas
-DELETE FROM pending_delta
-WHERE location = :location AND sku = :sku AND lot = :lot AND account = :account AND seq <= :own;
-
--- name: sum_row_deltas
-SELECT coalesce(sum(delta), 0) FROM pending_delta
-WHERE location = :location AND sku = :sku AND lot = :lot AND account = :account;
-
 -- name: forget_location_deltas
 DELETE FROM pending_delta WHERE location = :location AND seq <= :own
 RETURNING sku, lot, account, delta;
 
 -- name: forget_operation_deltas
-DELETE FROM pending_delta WHERE seq = :seq
+DELETE FROM pending_delta WHERE location = :location AND seq = :seq
 RETURNING location, sku, lot, account, delta;
 
 -- name: read_document

@@ -24,16 +24,26 @@ Visit = Callable[[web.WebSocketResponse], Awaitable[None]]
 
 
 def test_waits_double_from_a_second_to_a_minute() -> None:
-    waits_s = [longest_wait_ms(failures) / 1000 for failures in range(12)]
+    waits_s = [longest_wait_ms(failures, away_s=3600.0) / 1000 for failures in range(12)]
     assert waits_s[:4] == [RETRY_FIRST_S, 2.0, 4.0, 8.0]
     assert waits_s[-1] == RETRY_LAST_S
     assert waits_s == sorted(waits_s)
 
 
+def test_no_wait_is_longer_than_the_hub_has_been_away() -> None:
+    assert longest_wait_ms(10, away_s=7.5) == 7_500
+    assert longest_wait_ms(10, away_s=0.0) == longest_wait_ms(0, away_s=0.0) == 1000 * RETRY_FIRST_S
+    assert longest_wait_ms(1, away_s=7.5) == 2_000
+
+
 def test_a_steady_session_forgives_all_failures_and_a_short_one_half() -> None:
-    assert failures_after(6, STEADY_AFTER_S, was_live=True) == 0
-    assert failures_after(6, 1.0, was_live=True) == 3
-    assert failures_after(6, 1.0, was_live=False) == 7
+    assert failures_after(6, STEADY_AFTER_S, hub_is_there=True) == 0
+    assert failures_after(6, 1.0, hub_is_there=True) == 3
+    assert failures_after(6, 1.0, hub_is_there=False) == 7
+
+
+def test_a_hub_that_took_half_a_minute_not_to_answer_is_a_failure() -> None:
+    assert failures_after(2, STEADY_AFTER_S, hub_is_there=False) == 3
 
 
 @pytest.fixture
@@ -139,6 +149,29 @@ async def test_a_node_does_not_come_back_before_the_hub_asked_it_to(
     await error_of(node, Code.BUSY)
     await asyncio.sleep(2 * uplink.RETRY_FIRST_S + 0.5)
     assert came == ["again"]
+
+
+async def busy_for_a_moment(line: web.WebSocketResponse) -> None:
+    """Ask to come back at once."""
+    await line.send_bytes(encode(Close(Code.BUSY, "come back", 0)))
+
+
+async def test_a_hub_that_asks_to_come_back_does_not_make_a_node_wait_twice_as_long(
+    node: Node, visits: list[Visit], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uplink, "RETRY_FIRST_S", 0.05)
+    visits.extend([busy_for_a_moment] * 15)
+    came_often = asyncio.Event()
+
+    async def last(line: web.WebSocketResponse) -> None:
+        came_often.set()
+        await busy_for_a_moment(line)
+
+    visits.append(last)
+    # Waits that doubled would take minutes together.
+    async with asyncio.timeout(20):
+        await came_often.wait()
+    assert (await node.sync_status())["connected"] is False
 
 
 async def test_a_bug_in_the_uplink_ends_the_node_instead_of_selling_unsynced(

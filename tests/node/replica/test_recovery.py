@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from node.replica import log, movements, recovery, rows, scopes, verify, view
+from node.replica import log, movements, recovery, rows, scopes, stock, verify, view
 from protocol.effects import Account, CounterKey
 from protocol.frames.feed import CaughtUp, Page
 from protocol.frames.log import StatusEntry
@@ -21,8 +21,7 @@ NEW = ReplicaId(b"a new replica id")
 
 def value(db: sqlite3.Connection, sku: str, location: str = "S01") -> int:
     """What is shown."""
-    key = CounterKey(Location(location), Sku(sku), Lot(""), int(Account.ON_HAND))
-    return view.read_value(db, key)
+    return stock.shelf(db, location, sku, "").in_lot
 
 
 def read_all(db: sqlite3.Connection, hub: SmallHub, scope: Scope) -> None:
@@ -139,7 +138,8 @@ def test_own_sales_not_sent_yet_outlive_the_right_to_read_their_scope(
 ) -> None:
     hub = elsewhere(db, 1)
     body = movement(1, ("sku0000", -2), location="S02")
-    seq = log.append(db, body)
+    log.append(db, log.head(db), body)
+    seq = log.head(db).seq
     view.record(db, seq, decode(body).effects)
     movements.add(db, seq, ME, decode(body), None)
     while not scopes.let_go_piece(db, ELSEWHERE):

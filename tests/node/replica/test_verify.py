@@ -48,6 +48,27 @@ DAMAGE = {
         "log 1",
     ),
     "a movement not found by its SKU": ("DELETE FROM movement_sku WHERE sku = 'apple'", "log 1"),
+    "a movement found by a SKU that it has not": (
+        "INSERT INTO movement_sku (sku, position, lot) SELECT 'pear', position, '' FROM movement WHERE seq = 1",
+        "log 1",
+    ),
+    "a movement found by another lot": (
+        "UPDATE movement_sku SET lot = 'L1' WHERE sku = 'apple'",
+        "log 1",
+    ),
+    "a line of no movement": (
+        "INSERT INTO movement_sku (sku, position, lot) VALUES ('pear', 1000, '')",
+        "movement 1000",
+    ),
+    "a line too many that makes up for one too few": (
+        "UPDATE movement_sku SET position = 3 WHERE sku = 'pear'",
+        "log 3: is found by 'pear'",
+    ),
+    "a removed end of the log": ("DELETE FROM log WHERE seq = 3", "log 3"),
+    "an own operation on top that never was": (
+        "INSERT INTO pending_delta (location, sku, lot, account, seq, delta) VALUES ('S01', 'plum', '', 0, 99, 0)",
+        "log 99",
+    ),
     "a changed digest": ("UPDATE scope SET digest = zeroblob(16)", "scope stock:S01"),
 }
 

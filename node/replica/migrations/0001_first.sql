@@ -1,0 +1,159 @@
+-- The node's database. Times are UTC milliseconds, quantities whole base units, ids raw bytes.
+
+CREATE TABLE identity (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    chain BLOB NOT NULL,
+    hub_url TEXT NOT NULL,
+    hub_public_key BLOB NOT NULL,
+    certificate BLOB NOT NULL,          -- as the hub signed it; rights are read from it alone
+    joined_at INTEGER NOT NULL
+) STRICT;
+
+-- Where this replica and its reading of the hub stand. One row.
+CREATE TABLE replica (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    id BLOB NOT NULL,
+    acked INTEGER NOT NULL DEFAULT 0,   -- the hub has everything up to here
+    stable INTEGER NOT NULL DEFAULT 0,  -- … and inside a verified backup
+    epoch BLOB,                         -- of the hub; NULL before the first session
+    status_seen INTEGER NOT NULL DEFAULT 0,
+    clock_offset_ms INTEGER,            -- hub's clock minus ours, when last measured
+    last_contact_at INTEGER,
+    last_error TEXT,
+    last_error_at INTEGER
+) STRICT;
+
+-- The log. Its positions have no gaps; it is never changed, only appended to.
+CREATE TABLE log (
+    seq INTEGER PRIMARY KEY,
+    body BLOB NOT NULL,                 -- the operation's bytes, as hashed and sent
+    chain BLOB NOT NULL                 -- hash of the log up to and including this operation
+) STRICT;
+
+CREATE TRIGGER log_is_never_changed BEFORE UPDATE ON log
+BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+
+-- The hub's clock at each acknowledgement: an operation's accepted_at is that of the smallest upto >= seq.
+-- A column in the log would rewrite every operation once more.
+CREATE TABLE acknowledged (
+    upto INTEGER PRIMARY KEY,
+    accepted_at INTEGER NOT NULL
+) STRICT;
+
+-- Own operations that are in the hub's ledger without effect.
+CREATE TABLE quarantined (
+    seq INTEGER PRIMARY KEY,
+    code TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    reported_at INTEGER NOT NULL
+) STRICT;
+
+-- Counters as the hub last sent them, and the view: total plus the own deltas it does not include yet.
+CREATE TABLE counter (
+    location TEXT NOT NULL,
+    sku TEXT NOT NULL,
+    lot TEXT NOT NULL,                  -- '' is "no lot"
+    account INTEGER NOT NULL,           -- protocol.effects.Account
+    value INTEGER NOT NULL,             -- what is shown
+    total INTEGER NOT NULL DEFAULT 0,   -- what the hub said
+    hub_seq INTEGER NOT NULL DEFAULT 0, -- when it said so; 0: never
+    own INTEGER NOT NULL DEFAULT 0,     -- how far our log is inside `total`
+    tail BLOB,                          -- parts of the row that a newer hub adds; NULL: none
+    PRIMARY KEY (location, sku, lot, account)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX counter_by_sku ON counter (sku, location);
+
+-- Own counter effects that count on top of the hub's rows. A row goes when the hub's row includes it.
+CREATE TABLE pending_delta (
+    location TEXT NOT NULL,
+    sku TEXT NOT NULL,
+    lot TEXT NOT NULL,
+    account INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    delta INTEGER NOT NULL,
+    PRIMARY KEY (location, sku, lot, account, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX pending_delta_by_seq ON pending_delta (location, seq);
+
+-- Documents as the hub last sent them (`fields`), and the view (`shown`): own edits joined in.
+CREATE TABLE document (
+    collection TEXT NOT NULL,
+    id TEXT NOT NULL,
+    shown BLOB NOT NULL,                -- packed fields; see protocol.documents.fields_to_wire
+    fields BLOB NOT NULL,
+    scopes BLOB NOT NULL,               -- packed, sorted; as the hub said
+    hub_seq INTEGER NOT NULL DEFAULT 0,
+    own INTEGER NOT NULL DEFAULT 0,
+    tail BLOB,
+    PRIMARY KEY (collection, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE pending_edit (
+    collection TEXT NOT NULL,
+    id TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    effects BLOB NOT NULL,              -- the operation's effects on this document, packed
+    PRIMARY KEY (collection, id, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX pending_edit_by_seq ON pending_edit (seq);
+
+-- The scopes this node reads.
+CREATE TABLE scope (
+    scope TEXT PRIMARY KEY,
+    cursor INTEGER NOT NULL DEFAULT 0,  -- hub_seq up to which the feed was read
+    salt BLOB NOT NULL,                 -- of the hub commit that wrote `cursor`
+    own INTEGER NOT NULL DEFAULT 0,     -- how far our log is inside the scope, when last read to its end
+    caught_up INTEGER NOT NULL DEFAULT 0,
+    held INTEGER NOT NULL DEFAULT 1,    -- 0: known only from a document that is also in a held scope
+    rows INTEGER NOT NULL DEFAULT 0,
+    digest BLOB NOT NULL,               -- sum of row hashes, 16 bytes
+    hub_seq INTEGER NOT NULL DEFAULT 0  -- largest of the scope's rows
+) STRICT, WITHOUT ROWID;
+
+-- What people search. Own movements keep their bytes in the log; `body` is for those of other replicas.
+CREATE TABLE movement (
+    position INTEGER PRIMARY KEY,       -- order of arrival here; newest is largest
+    op_id BLOB NOT NULL UNIQUE,
+    replica BLOB NOT NULL,
+    seq INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    location TEXT NOT NULL,
+    reference TEXT,
+    occurred_at INTEGER NOT NULL,
+    reverses BLOB,                      -- op_id of the movement that this one takes back
+    body BLOB
+) STRICT;
+
+CREATE INDEX movement_by_location ON movement (location, position);
+CREATE INDEX movement_by_reference ON movement (reference, position) WHERE reference IS NOT NULL;
+CREATE INDEX movement_by_reversed ON movement (reverses) WHERE reverses IS NOT NULL;
+
+CREATE TABLE movement_sku (
+    sku TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    lot TEXT NOT NULL,
+    PRIMARY KEY (sku, position, lot)
+) STRICT, WITHOUT ROWID;
+
+-- The first answer to each request that recorded something.
+CREATE TABLE answer (
+    position INTEGER PRIMARY KEY,       -- order of time, so that old ones are found without an index
+    client TEXT NOT NULL,
+    route TEXT NOT NULL,
+    key TEXT NOT NULL,
+    request BLOB NOT NULL,              -- digest of the validated request
+    status INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    answered_at INTEGER NOT NULL,
+    UNIQUE (client, route, key)
+) STRICT;
+
+CREATE TABLE token (
+    digest BLOB PRIMARY KEY,            -- a token itself is shown once and stored nowhere
+    name TEXT NOT NULL,
+    authority TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

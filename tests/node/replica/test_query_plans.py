@@ -1,0 +1,70 @@
+"""No statement of the node walks over a table unless it is known to, and why it may."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+import node
+from tests.query_plans import scans, statements
+
+FOLDERS = ("replica", "live", "exchange")
+SCANS = {
+    # The first or last row of a table in the order of its key: SQLite calls it a scan, and stops at the limit.
+    "answers.forget_old answer",
+    "changes.bounds change",
+    "log.base log",
+    "log.head log",
+    # The history of changes is bounded by LIVE_HISTORY_CHANGES_MAX.
+    "changes.newest_to_forget change",
+    # As many as a shop has locations, tills and operations the hub refused.
+    "log.count_quarantined quarantined",
+    "scopes.advance_all scope",
+    "scopes.all_held scope",
+    "tokens.all token",
+    "tokens.revoke token",
+    # Once an export.
+    "movements.own_locations movement",
+    # Once an epoch, a replica, or a scope that is read to its end for the first time.
+    "recovery.forget_counter_marks counter",
+    "recovery.forget_counter_own counter",
+    "recovery.forget_document_marks document",
+    "recovery.forget_document_own document",
+    "recovery.forget_scope_marks scope",
+    "recovery.forget_scope_own scope",
+    "recovery.unsent_documents document",
+    # Once a verification: it is there to read everything.
+    "verify.count_listed_skus movement_sku",
+    "verify.listed_skus movement_sku",
+    "verify.listed_without_operation movement",
+    "verify.log_in_order log",
+    "verify.pending_by_operation pending_delta",
+    "verify.pending_without_counter pending_delta",
+    "verify.scopes scope",
+    "verify.sent_counters counter",
+    "verify.sent_documents document",
+    "verify.shown_differs counter",
+}
+
+
+def test_no_statement_walks_over_a_table_that_is_not_known_to(db: sqlite3.Connection) -> None:
+    asked: dict[str, str] = {}
+    for name in FOLDERS:
+        asked |= statements(Path(node.__file__).parent / name)
+    assert scans(db, asked) == SCANS
+
+
+@pytest.mark.parametrize("name", ["verify.listed", "verify.is_listed_sku"])
+def test_an_operation_is_looked_up_in_the_list_of_movements_by_an_index(
+    db: sqlite3.Connection, name: str
+) -> None:
+    sql = statements(Path(node.__file__).parent / "replica")[name]
+    values = dict.fromkeys(("op_id", "sku", "position", "lot"))
+    plan = [row["detail"] for row in db.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
+    assert len(plan) == 1
+    assert plan[0].startswith("SEARCH")
+
+
+def test_a_scan_is_seen(db: sqlite3.Connection) -> None:
+    by_position = "SELECT sku FROM movement_sku WHERE position = :position -- of one operation"
+    assert scans(db, {"verify.listed_skus": by_position}) == {"verify.listed_skus movement_sku"}
