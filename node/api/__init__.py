@@ -4,6 +4,9 @@ Rule: a handler reads the request into the words of `commands.requests`, calls t
 it decides nothing. What a body must look like is in `models` and `queries`, what it must mean in `translation`.
 
     routes          every address there is
+    typed           how a request becomes the arguments of a handler, by its signature
+    openapi         the same signatures as a document; problem_codes, shown: what it says of answers
+    playground      the page on which the document is tried
     authentication  whose token it is; nothing but health goes without one
     bodies          JSON or MessagePack to one Python value
     refusals        what a command refuses, as a problem answer

@@ -3,8 +3,7 @@
 Rule: an answer that was remembered is sent as the bytes it was first sent as.
 """
 
-import json
-
+import orjson
 from aiohttp import web
 
 from node.commands.requests import Answer
@@ -14,7 +13,7 @@ JSON_TYPE = "application/json"
 
 def to_json(value: object) -> bytes:
     """Write compact UTF-8 JSON."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return orjson.dumps(value)
 
 
 def answer(value: object, *, status: int = 200) -> web.Response:
@@ -29,7 +28,7 @@ def answer_page(items: list[dict[str, object]], following: str | None) -> web.Re
 
 def answer_recorded(recorded: Answer) -> web.Response:
     """Answer what a recording command answered, and say so when it is a repeat."""
-    headers = {"Location": f"/v1/movements/{json.loads(recorded.body)['id']}"}
+    headers = {"Location": f"/v1/movements/{recorded.movement_id}"}
     if recorded.replayed:
         headers["Idempotency-Replayed"] = "true"
     return web.Response(

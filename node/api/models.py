@@ -5,25 +5,32 @@ ignored, so that a misspelt one is not a movement that was recorded without it. 
 once is in `translation`.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from node.api.values import (
+    CODE_SCHEMA,
+    KINDS_BY_HAND,
     Code,
     Currency,
     Date,
     Delta,
+    DescribedAs,
     Details,
     Instant,
-    Kind,
+    KeyText,
     Name,
     Note,
     Quantity,
     Reason,
+    RecordedKind,
     Reference,
 )
 from protocol.limits import BATCH_MOVEMENTS_MAX, LINES_MAX
+from protocol.movements import RULES, MoveKind, Sign
+
+NOT_YET: Final = WithJsonSchema({"type": "null", "description": "Comes with the catalogue."})
 
 
 class Body(BaseModel):
@@ -40,9 +47,11 @@ class UnitCost(Body):
 
 
 class LineBody(Body):
-    """One line of a movement."""
+    """One line of a movement: a signed `delta` in base units, or for a count what was `counted`."""
 
-    sku: Code | None = None
+    model_config = ConfigDict(json_schema_extra={"required": ["sku"]})
+
+    sku: Annotated[Code | None, CODE_SCHEMA] = None
     lot: Code | None = None
     delta: Delta | None = None
     counted: Quantity | None = None
@@ -50,15 +59,84 @@ class LineBody(Body):
     unit_cost: UnitCost | None = None
     expiry: Date | None = None
     # Known, so that whoever sends them reads why they are refused and not that they do not exist.
-    pack: Any = None
-    packs: Any = None
-    barcode: Any = None
+    pack: Annotated[Any, NOT_YET] = None
+    packs: Annotated[Any, NOT_YET] = None
+    barcode: Annotated[Any, NOT_YET] = None
+
+
+def _asked_of(kind: MoveKind) -> tuple[str, Sign, bool, bool]:
+    """What JSON Schema can say of a kind: which amount its lines have, its sign, a reason, facts of goods in."""
+    rule = RULES[kind]
+    amount = "counted" if kind is MoveKind.COUNT else "delta"
+    return amount, rule.sign, rule.needs_reason, kind is MoveKind.RECEIVE
+
+
+def _by_kind() -> list[Any]:
+    """What each kind asks of its lines and its reason, as `translation` checks it."""
+    conditions = []
+    for asked in dict.fromkeys(map(_asked_of, KINDS_BY_HAND)):
+        amount, sign, needs_reason, goods_in = asked
+        absent = ["delta" if amount == "counted" else "counted"]
+        if not goods_in:
+            absent += ["supplier", "unit_cost", "expiry"]
+        bound = {Sign.IN: {"minimum": 0}, Sign.OUT: {"maximum": 0}, Sign.EITHER: {}}[sign]
+        line: dict[str, Any] = {name: {"type": "null"} for name in absent}
+        line[amount] = {"type": "integer", **bound}
+        then: dict[str, Any] = {"lines": {"items": {"properties": line, "required": [amount]}}}
+        if needs_reason:
+            then["reason"] = {"type": "string", "pattern": r"\S"}
+        kinds = [kind.value for kind in KINDS_BY_HAND if _asked_of(kind) == asked]
+        conditions.append(
+            {
+                "if": {"properties": {"kind": {"enum": kinds}}},
+                "then": {"properties": then, **({"required": ["reason"]} if needs_reason else {})},
+            }
+        )
+    return conditions
+
+
+SALE: Final[dict[str, Any]] = {
+    "kind": "sale",
+    "location": "S01",
+    "reference": "receipt 536365",
+    "occurred_at": "2010-12-01T08:26:00Z",
+    "lines": [{"sku": "85123A", "delta": -6}],
+}
+RECEIPT: Final[dict[str, Any]] = {
+    "kind": "receive",
+    "location": "S01",
+    "lines": [
+        {
+            "sku": "85123A",
+            "lot": "L-2211",
+            "delta": 144,
+            "supplier": "Lakeside Wholesale",
+            "unit_cost": {"amount": 255, "currency": "GBP"},
+            "expiry": "2027-06-30",
+        }
+    ],
+}
+COUNT: Final[dict[str, Any]] = {
+    "kind": "count",
+    "location": "S01",
+    "lines": [{"sku": "85123A", "counted": 94}],
+}
+WASTE: Final[dict[str, Any]] = {
+    "kind": "waste",
+    "location": "S01",
+    "reason": "broken",
+    "lines": [{"sku": "85123A", "delta": -1}],
+}
 
 
 class MovementBody(Body):
-    """`POST /v1/movements`."""
+    """What happened to the goods."""
 
-    kind: Kind
+    model_config = ConfigDict(
+        json_schema_extra={"allOf": _by_kind(), "examples": [SALE, RECEIPT, COUNT, WASTE]}
+    )
+
+    kind: RecordedKind
     location: Code
     lines: Annotated[list[LineBody], Field(min_length=1, max_length=LINES_MAX)]
     reference: Reference | None = None
@@ -68,10 +146,30 @@ class MovementBody(Body):
     details: Details = Field(default_factory=dict)
 
 
-class BatchBody(Body):
-    """`POST /v1/movements/batch`: each item is a MovementBody and a `key`, checked on its own."""
+class BatchItem(MovementBody):
+    """A movement and the key that it would have had as Idempotency-Key."""
 
-    movements: Annotated[list[Any], Field(max_length=BATCH_MOVEMENTS_MAX)]
+    model_config = ConfigDict(
+        json_schema_extra={"allOf": _by_kind(), "examples": [{"key": "receipt-536365", **SALE}]}
+    )
+
+    key: KeyText
+
+
+class BatchBody(Body):
+    """Several movements, recorded in order. Each is checked on its own: a bad one spoils no other."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"movements": [{"key": "receipt-536365", **SALE}, {"key": "count-7", **COUNT}]}
+            ]
+        }
+    )
+
+    movements: Annotated[
+        list[Annotated[Any, DescribedAs(BatchItem)]], Field(max_length=BATCH_MOVEMENTS_MAX)
+    ]
 
 
 class Nothing(Body):
@@ -79,6 +177,8 @@ class Nothing(Body):
 
 
 class TokenBody(Body):
-    """`POST /v1/operator/tokens` and its `/revoke`."""
+    """Whose token it is: a till's name."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "till-1"}]})
 
     name: Name

@@ -3,19 +3,20 @@
 import asyncio
 import re
 import uuid
-from typing import Final
+from typing import Annotated, Final
 
 from aiohttp import web
 
 from node.api.answers import JSON_TYPE, answer, answer_page, answer_recorded, to_json
-from node.api.authentication import caller
-from node.api.bodies import read_body, read_nothing
-from node.api.context import NODE
+from node.api.headers import IdempotencyKey
 from node.api.models import BatchBody, MovementBody, Nothing
-from node.api.queries import MovementsAsked, parameters, refuse_parameters
+from node.api.queries import MovementAddress, MovementsAsked
 from node.api.refusals import problem_of_refusal
-from node.api.translation import batch_item, idempotency_key, movement_of
-from node.commands.requests import Answer, Movement, Refusal
+from node.api.shown import BatchResults, MovementPage, MovementRecorded, MovementShown
+from node.api.translation import batch_item, movement_of
+from node.api.typed import Answers
+from node.commands.requests import Answer, Caller, Movement, Refusal
+from node.node import Node
 from node.replica.movements import MovementQuery
 from protocol.limits import BATCH_LINES_MAX
 from runtime.problems import Problem
@@ -23,18 +24,34 @@ from runtime.problems import Problem
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-async def record(request: web.Request) -> web.Response:
-    """`POST /v1/movements`."""
-    refuse_parameters(request)
-    key = idempotency_key(request.headers.getall("Idempotency-Key", ()))
-    movement = movement_of(await read_body(request, MovementBody))
-    return answer_recorded(await request.app[NODE].record(caller(request), movement, key))
+_REPLAYED: Final = {"Idempotency-Replayed": "`true` on a repeat: nothing was recorded now."}
+
+Recorded = Annotated[
+    web.Response,
+    Answers(
+        MovementRecorded, status=201, headers={"Location": "The movement's address.", **_REPLAYED}
+    ),
+]
+Results = Annotated[web.Response, Answers(BatchResults, headers=_REPLAYED)]
+Page = Annotated[web.Response, Answers(MovementPage)]
+One = Annotated[web.Response, Answers(MovementShown)]
 
 
-async def record_batch(request: web.Request) -> web.Response:
-    """`POST /v1/movements/batch`: in order, in one transaction, each answered as if alone."""
-    refuse_parameters(request)
-    body = await read_body(request, BatchBody)
+async def record(node: Node, caller: Caller, key: IdempotencyKey, body: MovementBody) -> Recorded:
+    """Record a movement.
+
+    When the answer is here, the movement is on disk. Sent again with the same key and body, it gets the first answer
+    again, status and bytes, also after a crash and also when it was first sent in a batch. Unknown SKUs count, with a
+    warning.
+    """
+    return answer_recorded(await node.record(caller, movement_of(body), key))
+
+
+async def record_batch(node: Node, caller: Caller, body: BatchBody) -> Results:
+    """Record several movements.
+
+    They are recorded in order, in one transaction, each answered as if alone: one that is refused spoils no other.
+    """
     _refuse_too_many_lines(body.movements)
     items: list[tuple[str, Movement] | Problem] = []
     for raw in body.movements:
@@ -42,8 +59,8 @@ async def record_batch(request: web.Request) -> web.Response:
         await asyncio.sleep(
             0
         )  # a thousand items are checked for a tenth of a second: others may go in between
-    answers = await request.app[NODE].record_batch(
-        caller(request),
+    answers = await node.record_batch(
+        caller,
         [Refusal(item.code, item.detail) if isinstance(item, Problem) else item for item in items],
     )
     results = [
@@ -56,18 +73,18 @@ async def record_batch(request: web.Request) -> web.Response:
     return web.Response(body=content, content_type=JSON_TYPE, headers=headers)
 
 
-async def reverse(request: web.Request) -> web.Response:
-    """`POST /v1/movements/{id}/reverse`: appends the opposite."""
-    refuse_parameters(request)
-    key = idempotency_key(request.headers.getall("Idempotency-Key", ()))
-    movement_id = _movement_id(request)
-    await read_nothing(request, Nothing)
-    return answer_recorded(await request.app[NODE].reverse(caller(request), movement_id, key))
+async def reverse(
+    node: Node, caller: Caller, key: IdempotencyKey, address: MovementAddress, _body: Nothing
+) -> Recorded:
+    """Take a movement back.
+
+    Appends the opposite; nothing is changed or deleted. A movement is reversed once.
+    """
+    return answer_recorded(await node.reverse(caller, _movement_id(address), key))
 
 
-async def show_list(request: web.Request) -> web.Response:
-    """`GET /v1/movements`: newest first."""
-    asked = parameters(request, MovementsAsked)
+async def show_list(node: Node, asked: MovementsAsked) -> Page:
+    """List movements, newest first."""
     query = MovementQuery(
         location=asked.location,
         sku=asked.sku,
@@ -79,13 +96,12 @@ async def show_list(request: web.Request) -> web.Response:
         limit=asked.limit,
         cursor=asked.cursor,
     )
-    return answer_page(*await request.app[NODE].movements(query))
+    return answer_page(*await node.movements(query))
 
 
-async def show(request: web.Request) -> web.Response:
-    """`GET /v1/movements/{id}`."""
-    refuse_parameters(request)
-    found = await request.app[NODE].movement(_movement_id(request))
+async def show(node: Node, address: MovementAddress) -> One:
+    """Show one movement."""
+    found = await node.movement(_movement_id(address))
     if found is None:
         raise _not_found()
     return answer(found)
@@ -114,8 +130,8 @@ def _all_replayed(answers: list[Answer | Refusal]) -> bool:
     return bool(recorded) and all(one.replayed for one in recorded)
 
 
-def _movement_id(request: web.Request) -> bytes:
-    text = request.match_info["id"].lower()
+def _movement_id(address: MovementAddress) -> bytes:
+    text = address.id.lower()
     if _ID.fullmatch(text) is None:
         raise _not_found()
     return uuid.UUID(text).bytes

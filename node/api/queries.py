@@ -4,16 +4,39 @@ Invariant: an unknown or repeated parameter is refused: a list that silently ign
 everything, and whoever asked believes it.
 """
 
-from typing import Literal, Self, TypeVar
+from typing import Annotated, Final, Literal, Self, TypeVar
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
-from node.api.values import Code, Cursor, Days, Instant, Kind, Limit, Reference
-from protocol.ids import scope_is_valid
-from protocol.limits import LIST_LIMIT_DEFAULT
+from node.api.values import (
+    PRINTS,
+    Code,
+    Cursor,
+    Days,
+    Instant,
+    Kind,
+    Limit,
+    Reference,
+)
+from protocol.ids import CHAIN_SCOPES, LOCATION_SCOPES, scope_is_valid
+from protocol.limits import CODE_CHARS_MAX, LIST_LIMIT_DEFAULT
 from runtime.problems import Problem
+
+_OF_LOCATION: Final = f"({'|'.join(LOCATION_SCOPES)}):{PRINTS}{{1,{CODE_CHARS_MAX}}}"
+SCOPE_SCHEMA: Final = {
+    "type": "string",
+    "pattern": f"^({'|'.join(CHAIN_SCOPES)}|{_OF_LOCATION})$",
+    "examples": ["stock:S01"],
+}
 
 
 class Query(BaseModel):
@@ -22,19 +45,28 @@ class Query(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
 
+class Address(BaseModel):
+    """What every set of an address's own parts has in common."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
 Q = TypeVar("Q", bound=Query)
 
 
 class MovementsAsked(Query):
-    """`GET /v1/movements`."""
+    """Which movements to list; what is not given does not restrict."""
 
     location: Code | None = None
     sku: Code | None = None
-    lot: Code | Literal[""] | None = None
+    lot: Annotated[
+        Code | Literal[""] | None,
+        Field(description="Only together with `sku`; empty for goods without a lot."),
+    ] = None
     kind: Kind | None = None
     reference: Reference | None = None
     since: Instant | None = None
-    until: Instant | None = None
+    until: Annotated[Instant | None, Field(description="Not included.")] = None
     limit: Limit = LIST_LIMIT_DEFAULT
     cursor: Cursor | None = None
 
@@ -46,18 +78,24 @@ class MovementsAsked(Query):
 
 
 class StockAsked(Query):
-    """`GET /v1/stock`."""
+    """Which rows of stock to list; what is not given does not restrict."""
 
     location: Code | None = None
     sku: Code | None = None
-    q: Reference | None = None
+    q: Annotated[Reference | None, Field(description="Part of a SKU, in any case.")] = None
     below_minimum: Literal["true", "false"] = "false"
     expiring_within_days: Days | None = None
     limit: Limit = LIST_LIMIT_DEFAULT
     cursor: Cursor | None = None
 
 
-class StockRowAsked(Query):
+class MovementAddress(Address):
+    """The id in `/v1/movements/{id}`. What is no id names no movement."""
+
+    id: Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
+
+
+class StockAddress(Address):
     """The two codes in `/v1/stock/{location}/{sku}`."""
 
     location: Code
@@ -65,9 +103,9 @@ class StockRowAsked(Query):
 
 
 class DigestAsked(Query):
-    """`GET /v1/digest`."""
+    """Which scope to sum up."""
 
-    scope: str
+    scope: Annotated[str, WithJsonSchema(SCOPE_SCHEMA)]
 
     @field_validator("scope")
     @classmethod

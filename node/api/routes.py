@@ -1,27 +1,58 @@
-"""Every address of the node, in one table."""
+"""Every address of the node, in one table.
 
-from aiohttp import web
+Rule: what is here is served, and `openapi` describes it; nothing else is.
+"""
 
-from node.api import health, movements, operators, stock, sync
-from runtime.metrics import metrics_handler
+from collections.abc import Iterable
+from typing import Final
+
+from node.api import health, movements, openapi, operators, playground, stock, streams, sync
+from node.api.typed import Route
+
+_ROUTES: Final = (
+    Route("GET", "/healthz", health.alive, is_open=True),
+    Route("GET", "/readyz", health.ready, ("unavailable", ("disk_full", 503)), is_open=True),
+    Route("GET", "/metrics", health.metrics),
+    Route("GET", "/openapi.json", openapi.show, is_open=True),
+    Route("POST", "/v1/movements", movements.record, ("forbidden",)),
+    Route("GET", "/v1/movements", movements.show_list),
+    Route("POST", "/v1/movements/batch", movements.record_batch, ("disk_full",)),
+    Route("GET", "/v1/movements/{id}", movements.show, ("not_found",)),
+    Route(
+        "POST",
+        "/v1/movements/{id}/reverse",
+        movements.reverse,
+        ("forbidden", "not_found", "conflict"),
+    ),
+    Route("GET", "/v1/stock", stock.show_list),
+    Route("GET", "/v1/stock/{location}/{sku}", stock.show, ("not_found",)),
+    Route("GET", "/v1/sync", sync.show),
+    Route("GET", "/v1/events", streams.show_events, ("forbidden", "rate_limited", "unavailable")),
+    Route(
+        "GET",
+        "/v1/live",
+        streams.show_live,
+        ("bad_request", "forbidden", "rate_limited", "unavailable"),
+    ),
+    Route("GET", "/v1/digest", sync.show_digest),
+    Route("POST", "/v1/operator/tokens", operators.create_token, ("disk_full",)),
+    Route("POST", "/v1/operator/tokens/revoke", operators.revoke_tokens, ("disk_full",)),
+    Route("POST", "/v1/operator/status", operators.show_status),
+)
+_PLAYGROUND: Final = (
+    Route("GET", "/docs", playground.show, is_open=True),
+    Route("GET", "/docs/{file}", playground.show_file, ("not_found",), is_open=True),
+)
 
 
-def routes() -> list[web.RouteDef]:
+def routes(*, with_playground: bool = True) -> tuple[Route, ...]:
     """All routes; each GET also answers HEAD."""
-    return [
-        web.get("/healthz", health.alive),
-        web.get("/readyz", health.ready),
-        web.get("/metrics", metrics_handler),
-        web.post("/v1/movements", movements.record),
-        web.get("/v1/movements", movements.show_list),
-        web.post("/v1/movements/batch", movements.record_batch),
-        web.get("/v1/movements/{id}", movements.show),
-        web.post("/v1/movements/{id}/reverse", movements.reverse),
-        web.get("/v1/stock", stock.show_list),
-        web.get("/v1/stock/{location}/{sku}", stock.show),
-        web.get("/v1/sync", sync.show),
-        web.get("/v1/digest", sync.show_digest),
-        web.post("/v1/operator/tokens", operators.create_token),
-        web.post("/v1/operator/tokens/revoke", operators.revoke_tokens),
-        web.post("/v1/operator/status", operators.show_status),
-    ]
+    return (*_ROUTES, *_PLAYGROUND) if with_playground else _ROUTES
+
+
+def open_paths(served: Iterable[Route]) -> frozenset[str]:
+    """The paths that need no token, written out."""
+    patterns = [route.path for route in served if route.is_open]
+    return frozenset(
+        pattern.replace("{file}", name) for pattern in patterns for name in playground.FILES
+    )

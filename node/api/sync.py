@@ -1,19 +1,27 @@
 """`/v1/sync` and `/v1/digest`: how this node stands with the hub, and what its rows add up to."""
 
+from typing import Annotated
+
 from aiohttp import web
 
 from node.api.answers import answer
-from node.api.context import NODE
-from node.api.queries import DigestAsked, parameters, refuse_parameters
+from node.api.queries import DigestAsked
+from node.api.shown import ScopeDigest, SyncStatus
+from node.api.typed import Answers
+from node.node import Node
+
+Status = Annotated[web.Response, Answers(SyncStatus)]
+Digest = Annotated[web.Response, Answers(ScopeDigest)]
 
 
-async def show(request: web.Request) -> web.Response:
-    """`GET /v1/sync`."""
-    refuse_parameters(request)
-    return answer(await request.app[NODE].sync_status())
+async def show(node: Node) -> Status:
+    """Show how this node stands with the hub."""
+    return answer(await node.sync_status())
 
 
-async def show_digest(request: web.Request) -> web.Response:
-    """`GET /v1/digest?scope=`: equal digests mean equal rows."""
-    asked = parameters(request, DigestAsked)
-    return answer(await request.app[NODE].digest(asked.scope))
+async def show_digest(node: Node, asked: DigestAsked) -> Digest:
+    """Sum up a scope's rows.
+
+    The hub answers the same address: equal digests mean equal rows. A scope that has no rows has zeros.
+    """
+    return answer(await node.digest(asked.scope))

@@ -21,7 +21,10 @@ Fault = Mapping[str, object]
 
 _WITH_CATALOGUE: Final = "comes with the catalogue; send sku and delta in base units"
 _WITH_DOCUMENTS: Final = "is recorded through its own document, not as a movement"
+_NOT_YET: Final = ("pack", "packs", "barcode")
 _GOODS_IN: Final = ("supplier", "unit_cost", "expiry")
+_ONLY_GOODS_IN: Final = set(_GOODS_IN)
+_NO_FACTS: Final[Mapping[str, object]] = {}
 
 
 def movement_of(body: MovementBody) -> Movement:
@@ -95,7 +98,7 @@ def _faults(body: MovementBody) -> Iterator[Fault]:
 
 def _line_faults(kind: MoveKind, line: LineBody) -> Iterator[tuple[str, str, str]]:
     """Yield (field, type, message) for each fault of a line."""
-    unknown = [name for name in ("pack", "packs", "barcode") if getattr(line, name) is not None]
+    unknown = [name for name in _NOT_YET if getattr(line, name) is not None]
     for name in unknown:
         yield name, "catalogue", _WITH_CATALOGUE
     if unknown:
@@ -103,7 +106,7 @@ def _line_faults(kind: MoveKind, line: LineBody) -> Iterator[tuple[str, str, str
     if line.sku is None:
         yield "sku", "missing", "is required"
     yield from _quantity_faults(kind, line)
-    if kind is not MoveKind.RECEIVE:
+    if kind is not MoveKind.RECEIVE and not _ONLY_GOODS_IN.isdisjoint(line.model_fields_set):
         for name in _GOODS_IN:
             if getattr(line, name) is not None:
                 yield name, "kind", "belongs to received goods only"
@@ -131,7 +134,9 @@ def _line(body: LineBody) -> Line:
         lot=NO_LOT if body.lot is None else Lot(body.lot),
         delta=body.delta,
         counted=body.counted,
-        facts=body.model_dump(include=set(_GOODS_IN), exclude_none=True),
+        facts=_NO_FACTS
+        if body.model_fields_set.isdisjoint(_GOODS_IN)
+        else body.model_dump(include=_ONLY_GOODS_IN, exclude_none=True),
     )
 
 

@@ -1,23 +1,37 @@
-"""The kinds of value that requests hold, each checked once, where it comes in.
+"""The kinds of value that requests hold, each checked once, where it comes in, and as JSON Schema says it.
 
 Invariant: a value that passed is within the caps of `protocol.limits` and prints on one line, except a note, which
 may have several. No message ever repeats the value: it goes into logs and onto other people's screens.
 """
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    TypeAdapter,
+    WithJsonSchema,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
+from typing_extensions import TypeAliasType
 
 from protocol.codec import check_plain, pack
 from protocol.errors import ProtocolError
 from protocol.ids import code_fault
 from protocol.limits import (
+    CODE_CHARS_MAX,
     CURSOR_CHARS_MAX,
     DELTA_MAX,
+    DEPTH_MAX,
     DETAILS_BYTES_MAX,
+    IDEMPOTENCY_KEY_CHARS_MAX,
+    INT_MAX,
     LIST_LIMIT_MAX,
     NAME_CHARS_MAX,
     NOTE_CHARS_MAX,
@@ -26,7 +40,12 @@ from protocol.limits import (
     TIME_MS_MAX,
     TOTAL_MAX,
 )
-from protocol.movements import MoveKind
+from protocol.movements import RULES, MoveKind
+
+DAYS_MAX: Final = 36_500
+KINDS_BY_HAND: Final = tuple(
+    kind for kind, rule in RULES.items() if rule.device_alone and kind is not MoveKind.REVERSAL
+)
 
 # RFC 3339 section 5.6, where an offset is not optional: a till's local time means nothing elsewhere.
 _INSTANT: Final = re.compile(
@@ -85,9 +104,12 @@ def _date(text: str) -> str:
     raise PydanticCustomError("date", "must be a date that exists, as YYYY-MM-DD")
 
 
+_KINDS: Final = {kind.value: kind for kind in MoveKind}
+
+
 def _kind(value: object) -> MoveKind:
-    if type(value) is str and value in set(MoveKind):
-        return MoveKind(value)
+    if type(value) is str and (kind := _KINDS.get(value)) is not None:
+        return kind
     raise PydanticCustomError("kind", "is not a kind of movement")
 
 
@@ -123,24 +145,143 @@ def _whole(value: object) -> int:
     return int(value)
 
 
-Code = Annotated[str, AfterValidator(_code)]
+# In ECMA 262's and in Python's notation: what a code or a line of text may hold.
+PRINTS: Final = r"[^\u0000-\u001f\u007f-\u009f\u2028\u2029]"
+_PRINTS_OR_ENDS_LINE: Final = r"(?:\r\n|[^\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029])"
+_DATE_PATTERN: Final = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+_TIME_PATTERN: Final = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"
+_OFFSET_PATTERN: Final = r"([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
+
+
+def _line(chars_max: int, *, chars_min: int = 0) -> WithJsonSchema:
+    """Describe text on one line."""
+    pattern = f"^{PRINTS}{'+' if chars_min else '*'}$"
+    size = {"minLength": chars_min} if chars_min else {}
+    return WithJsonSchema({"type": "string", **size, "maxLength": chars_max, "pattern": pattern})
+
+
+def _one_of(kinds: Iterable[MoveKind]) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "enum": [kind.value for kind in kinds]})
+
+
+class DescribedAs:
+    """Has JSON Schema say of a value what it says of `kind`, and `more`."""
+
+    def __init__(self, kind: Any, **more: object) -> None:
+        self._adapter: TypeAdapter[object] = TypeAdapter(kind)
+        self._more = more
+
+    def __get_pydantic_json_schema__(
+        self, _: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(self._adapter.core_schema), **self._more}
+
+
+FreeJson = TypeAliasType(
+    "FreeJson",
+    "bool | Annotated[int, Field(ge=-INT_MAX - 1, le=INT_MAX)] | str | list[FreeJson]"
+    " | dict[str, FreeJson] | None",
+)
+CODE_SCHEMA: Final = _line(CODE_CHARS_MAX, chars_min=1)
+Code = Annotated[str, AfterValidator(_code), CODE_SCHEMA]
 """A SKU, location or lot."""
-Name = Annotated[str, Field(min_length=1, max_length=NAME_CHARS_MAX), AfterValidator(_one_line)]
-Reference = Annotated[str, Field(max_length=REFERENCE_CHARS_MAX), AfterValidator(_one_line)]
-Reason = Annotated[str, Field(max_length=REASON_CHARS_MAX), AfterValidator(_one_line)]
-Note = Annotated[str, Field(max_length=NOTE_CHARS_MAX), AfterValidator(_several_lines)]
+Name = Annotated[
+    str,
+    Field(min_length=1, max_length=NAME_CHARS_MAX),
+    AfterValidator(_one_line),
+    _line(NAME_CHARS_MAX, chars_min=1),
+]
+Reference = Annotated[
+    str,
+    Field(max_length=REFERENCE_CHARS_MAX),
+    AfterValidator(_one_line),
+    _line(REFERENCE_CHARS_MAX),
+]
+Reason = Annotated[
+    str, Field(max_length=REASON_CHARS_MAX), AfterValidator(_one_line), _line(REASON_CHARS_MAX)
+]
+Note = Annotated[
+    str,
+    Field(max_length=NOTE_CHARS_MAX),
+    AfterValidator(_several_lines),
+    WithJsonSchema(
+        {"type": "string", "maxLength": NOTE_CHARS_MAX, "pattern": f"^{_PRINTS_OR_ENDS_LINE}*$"}
+    ),
+]
 Delta = Annotated[int, Field(ge=-DELTA_MAX, le=DELTA_MAX)]
 Quantity = Annotated[int, Field(ge=0, le=TOTAL_MAX)]
 Currency = Annotated[str, Field(pattern="^[A-Z]{3}$")]
 """ISO 4217."""
-Date = Annotated[str, AfterValidator(_date)]
-Instant = Annotated[int, BeforeValidator(_instant)]
+Date = Annotated[
+    str,
+    AfterValidator(_date),
+    WithJsonSchema({"type": "string", "format": "date", "pattern": f"^{_DATE_PATTERN}$"}),
+]
+Instant = Annotated[
+    int,
+    BeforeValidator(_instant),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date-time",
+            "pattern": f"^(?=19[7-9]|[2-9]){_DATE_PATTERN}[Tt]{_TIME_PATTERN}{_OFFSET_PATTERN}$",
+            "description": "RFC 3339 with an offset, in the years 1970 to 9999 of UTC.",
+        }
+    ),
+]
 """RFC 3339 outside, UTC milliseconds inside."""
-Kind = Annotated[MoveKind, BeforeValidator(_kind)]
-Details = Annotated[dict[str, Any], AfterValidator(_details)]
+Kind = Annotated[MoveKind, BeforeValidator(_kind), _one_of(MoveKind)]
+RecordedKind = Annotated[MoveKind, BeforeValidator(_kind), _one_of(KINDS_BY_HAND)]
+"""A kind that is recorded as a movement of its own. The others are refused with the reason, in `translation`."""
+Details = Annotated[
+    dict[str, Any],
+    AfterValidator(_details),
+    DescribedAs(
+        dict[str, FreeJson],
+        properties={"sealed": False},
+        description=f"Free JSON without floats, at most {DEPTH_MAX} levels and "
+        f"{DETAILS_BYTES_MAX:,} bytes as MessagePack.",
+    ),
+]
 """Free JSON without floats, as small and as flat as the wire takes it."""
+KeyText = Annotated[
+    str,
+    WithJsonSchema(
+        {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": IDEMPOTENCY_KEY_CHARS_MAX,
+            "pattern": "^[!-~]+$",
+            "examples": ["receipt-536365"],
+        }
+    ),
+]
+"""An idempotency key, checked by `translation.idempotency_key`."""
 
 # In an address everything is text.
-Limit = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=LIST_LIMIT_MAX)]
-Days = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=36_500)]
-Cursor = Annotated[str, Field(min_length=1, max_length=CURSOR_CHARS_MAX), AfterValidator(_one_line)]
+Limit = Annotated[
+    int,
+    BeforeValidator(_whole),
+    Field(ge=1, le=LIST_LIMIT_MAX),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": LIST_LIMIT_MAX}),
+]
+Days = Annotated[
+    int,
+    BeforeValidator(_whole),
+    Field(ge=0, le=DAYS_MAX),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": DAYS_MAX}),
+]
+Cursor = Annotated[
+    str,
+    Field(min_length=1, max_length=CURSOR_CHARS_MAX),
+    AfterValidator(_one_line),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": CURSOR_CHARS_MAX,
+            "pattern": "^[A-Za-z0-9_-]+$",
+            "description": "The `next` of the page before; opaque.",
+        }
+    ),
+]

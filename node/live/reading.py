@@ -1,0 +1,217 @@
+"""What live streams read: changes with the rows as they are now, and snapshots page by page.
+
+Invariant: plain functions of an open transaction, each bounded, so that however much a reader has missed, no other
+query waits for it. A row looks exactly as REST shows it at that moment.
+"""
+
+import sqlite3
+from collections.abc import Collection, Iterator
+from typing import Final, NamedTuple
+
+from node import showing
+from node.commands.answering import movement_json
+from node.live.events import Event, EventName, Since, json_of
+from node.replica import changes, identity, log, movements, stock
+from node.replica.changes import Changed
+from node.replica.stock import StockQuery, StockRow
+from protocol.codec import unpack
+from protocol.documents import fields_from_wire
+from protocol.effects import CounterEffect, DocumentKey, FieldEffect, effects_from_wire
+from protocol.ids import OpId, Scope, Seq, stock_scope
+from protocol.operation import decode
+from runtime.queries import load_queries
+
+_SQL: Final = load_queries(__file__, "reading.sql")
+_Key = tuple[str, ...]
+"""Of an event: ("stock", location, sku), ("document", collection, id), ("movement", id) or ("scope", scope)."""
+_WasIn = tuple[Scope, ...]
+
+PIECE_CHANGES: Final = 250
+PIECE_ROWS: Final = 1_000
+"""Rows after which a piece of changes ends, also if they are the same few: a movement that names a row a thousand times
+has as many lines to show. The last change may bring it to twice as many."""
+PAGE_ROWS: Final = 500
+
+
+class Opening(NamedTuple):
+    """Where the sequence of changes stands for a reader that comes."""
+
+    life: bytes
+    head: int
+    resync: str | None
+    """Why it cannot go on from where it was; None when it can."""
+
+
+class Piece(NamedTuple):
+    """Some of what changed: one event for each row, in order of its last change."""
+
+    life: bytes
+    upto: int
+    head: int
+    """The newest change; beyond `upto` there is more to read."""
+    events: list[Event]
+    gap: bool
+    """Changes after the asked one are no longer kept, and nothing was read."""
+
+
+class Place(NamedTuple):
+    """Where a snapshot goes on: at a section, after a cursor."""
+
+    section: int = 0
+    cursor: str | None = None
+    document: DocumentKey = DocumentKey("", "")
+
+
+class Page(NamedTuple):
+    """Some rows of a snapshot; their events have number 0."""
+
+    life: bytes
+    head: int
+    events: list[Event]
+    following: Place | None
+
+
+def opening(db: sqlite3.Connection, since: Since | None) -> Opening:
+    """Whether a reader can resume; without `since` it wants nothing that was."""
+    life, (oldest, head) = _life(db), changes.bounds(db)
+    if since is None:
+        return Opening(life, head, None)
+    if since.n == 0:
+        return Opening(life, head, "requested")
+    if since.life != life:
+        return Opening(life, head, "other_life")
+    if since.n > head:
+        return Opening(life, head, "beyond_head")
+    return Opening(life, head, "too_old" if since.n < oldest else None)
+
+
+def read_changes(db: sqlite3.Connection, after: int) -> Piece:
+    """What changed after number `after`, up to about `PIECE_ROWS` times that a row is named."""
+    life, (oldest, head) = _life(db), changes.bounds(db)
+    if after < oldest:
+        return Piece(life, after, head, [], gap=True)
+    last: dict[_Key, tuple[int, _WasIn]] = {}
+    upto, named = after, 0
+    for change in changes.after(db, after, PIECE_CHANGES):
+        for key, was_in in _keys(db, change.what):
+            last.pop(key, None)  # so that the order is that of the last changes
+            last[key] = (change.n, was_in)
+            named += 1
+        upto = change.n
+        if named >= PIECE_ROWS:
+            break
+    events = [_event(db, key, n, was_in) for key, (n, was_in) in last.items()]
+    return Piece(life, upto, head, events, gap=False)
+
+
+def read_page(db: sqlite3.Connection, scopes: Collection[Scope] | None, place: Place) -> Page:
+    """A page of the snapshot of `scopes`, None being everything shown: stock by location, then documents."""
+    life, (_, head) = _life(db), changes.bounds(db)
+    sections = _sections(scopes)
+    if place.section < len(sections):
+        query = StockQuery(location=sections[place.section], limit=PAGE_ROWS, cursor=place.cursor)
+        rows, cursor = stock.page(db, query)
+        events = [_stock_event(row, 0) for row in rows]
+        following = (
+            Place(place.section + 1) if cursor is None else Place(place.section, cursor=cursor)
+        )
+        return Page(life, head, events, following)
+    asked = {**place.document._asdict(), "limit": PAGE_ROWS}
+    found = db.execute(_SQL["documents_after"], asked).fetchall()
+    keys = [DocumentKey(row["collection"], row["id"]) for row in found]
+    shown = [_document_event(db, key, row, 0) for key, row in zip(keys, found, strict=True)]
+    wanted = [one for one in shown if scopes is None or set(scopes) & set(one.scopes or ())]
+    is_last = len(found) < PAGE_ROWS
+    return Page(life, head, wanted, None if is_last else Place(place.section, document=keys[-1]))
+
+
+def _life(db: sqlite3.Connection) -> bytes:
+    return changes.life_of(identity.read_position(db).replica)
+
+
+def _sections(scopes: Collection[Scope] | None) -> list[str | None]:
+    if scopes is None:
+        return [None]
+    families = (scope.partition(":") for scope in sorted(scopes))
+    return [location for family, _, location in families if family == "stock"]
+
+
+def _keys(db: sqlite3.Connection, what: Seq | Changed) -> Iterator[tuple[_Key, _WasIn]]:
+    """What a change is about, and for a document that went who was shown it. A movement comes after what it did."""
+    if isinstance(what, Changed):
+        for location, sku in what.stock:
+            yield ("stock", location, sku), ()
+        for document in what.documents:
+            yield ("document", *document), ()
+        for gone in what.gone_documents:
+            yield ("document", *gone.key), gone.scopes
+        for scope in what.gone_scopes:
+            yield ("scope", scope), ()
+        return
+    body = log.body_at(db, what)
+    assert body is not None, "the log is never shortened"
+    operation = decode(body)
+    for effect in operation.effects:
+        if isinstance(effect, CounterEffect):
+            yield ("stock", effect.location, effect.sku), ()
+        else:
+            yield ("document", *effect.key), ()
+    yield ("movement", operation.op_id.hex()), ()
+
+
+def _event(db: sqlite3.Connection, key: _Key, n: int, was_in: _WasIn) -> Event:
+    match key:
+        case ("stock", location, sku):
+            return _stock_or_removed(db, location, sku, n)
+        case ("movement", id_):
+            return _movement_event(db, OpId(bytes.fromhex(id_)), n)
+        case ("document", collection, id_):
+            return _document_or_removed(db, DocumentKey(collection, id_), was_in, n)
+        case _:
+            scope = Scope(key[1])
+            return Event(n, key, EventName.REMOVED, json_of({"scope": scope}), (scope,))
+
+
+def _stock_or_removed(db: sqlite3.Connection, location: str, sku: str, n: int) -> Event:
+    row = stock.totals(db, location, sku)
+    # Zeros are what a row may well hold, and what a row that is not there would show.
+    if any(row[2:]) or stock.lots(db, location, sku):
+        return _stock_event(row, n)
+    data = json_of({"location": location, "sku": sku})
+    return Event(n, _stock_key(location, sku), EventName.REMOVED, data, (stock_scope(location),))
+
+
+def _stock_event(row: StockRow, n: int) -> Event:
+    data = json_of(showing.stock_json(row))
+    scope = stock_scope(row.location)
+    return Event(n, _stock_key(row.location, row.sku), EventName.STOCK, data, (scope,))
+
+
+def _stock_key(location: str, sku: str) -> _Key:
+    return ("stock", location, sku)
+
+
+def _movement_event(db: sqlite3.Connection, id_: OpId, n: int) -> Event:
+    found = movements.one(db, id_)
+    assert found is not None, "listed in the transaction that numbered it"
+    shown = movement_json(found)
+    # Movements of a shop are its own business, as its documents are; stock alone is shown to the neighbours.
+    scopes = () if shown["location"] is None else (Scope(f"docs:{shown['location']}"),)
+    return Event(n, ("movement", id_.hex()), EventName.MOVEMENT, json_of(shown), scopes)
+
+
+def _document_or_removed(db: sqlite3.Connection, key: DocumentKey, was_in: _WasIn, n: int) -> Event:
+    row = db.execute(_SQL["document"], key._asdict()).fetchone()
+    if row is not None:
+        return _document_event(db, key, row, n)
+    return Event(n, ("document", *key), EventName.REMOVED, json_of(key._asdict()), was_in)
+
+
+def _document_event(db: sqlite3.Connection, key: DocumentKey, row: sqlite3.Row, n: int) -> Event:
+    fields = {name: state.value for name, state in fields_from_wire(unpack(row["shown"])).items()}
+    data = json_of({**key._asdict(), "fields": fields})
+    scopes = {Scope(name) for name in unpack(row["scopes"])}  # type: ignore[attr-defined]
+    for edit in db.execute(_SQL["edits"], key._asdict()):
+        effects = effects_from_wire(unpack(edit["effects"]))
+        scopes.update(*(one.scopes for one in effects if isinstance(one, FieldEffect)))
+    return Event(n, ("document", *key), EventName.DOCUMENT, data, tuple(scopes))

@@ -1,0 +1,54 @@
+"""What the document says is what the node does: schemathesis makes requests of it and holds the answers against it.
+
+It runs as the command it is, against a daemon: its own warnings are none of ours, and no other test waits for its import.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.node.enrolled import enrolled_folder
+from tests.node.processes import CHECKOUT, serving
+
+EXAMPLES = 5  # per address and phase, beside those that coverage works out from the schemas
+# They never end, so schemathesis would wait for each of their answers; test_streams asks them.
+ENDLESS = "^/v1/(events|live)$"
+
+
+@pytest.mark.timeout(300)  # 25 s of work, for two processes
+def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
+    shop = enrolled_folder(tmp_path / "S01")
+    with serving(shop.folder.path) as node:
+        assert node.sell(shop.operator_token, "first")[0] == 201
+        done = subprocess.run(
+            [
+                *(
+                    sys.executable,
+                    "-c",
+                    "from schemathesis.cli import schemathesis; schemathesis()",
+                ),
+                *("--config-file", str(Path(__file__).with_name("schemathesis.toml"))),
+                *("run", f"{node.url}/openapi.json"),
+                *("--exclude-path-regex", ENDLESS, "--max-examples", str(EXAMPLES)),
+                *("--seed", "1", "--generation-database", "none", "--workers", "2"),
+            ],
+            cwd=tmp_path,  # it keeps notes beside where it runs
+            env={
+                **os.environ,
+                "NO_COLOR": "1",
+                "PYTHONPATH": str(CHECKOUT),
+                "SCHEMATHESIS_HOOKS": "tests.node.api.schemathesis_hooks",
+                "TOKEN": shop.operator_token,
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=280,
+        )
+    print(done.stdout)
+    assert done.returncode == 0
+    assert "No issues found" in done.stdout
