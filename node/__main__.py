@@ -20,6 +20,7 @@ from node.app import make_app
 from node.commands.requests import Refusal
 from node.config import NodeSettings, read_settings
 from node.enrolment import HubUnreachable, JoinRefused, hub_address
+from node.exchange.command import export_app, import_app
 from node.node import Node
 from node.replica.identity import NotJoined
 from protocol.certificate import Certificate
@@ -67,6 +68,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(import_app, name="import")
+app.add_typer(export_app, name="export")
 
 Data = Annotated[Path, typer.Option("--data", help="The node's folder.", show_default=False)]
 Config = Annotated[
@@ -202,7 +205,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 async def _serve(folder: Folder, settings: NodeSettings) -> int:
     host, port = settings.address()
-    node = await Node.open(folder, World(), tls=settings.hub_tls())
+    node = await Node.open(
+        folder, World(), tls=settings.hub_tls(), verify_every_h=settings.verify_every_h
+    )
     await service.serve(
         make_app(node, settings),
         host=host,

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 from node.node import Node
 from node.replica import DATABASE_NAME, identity, verify
 from node.replica.identity import NotJoined
-from node.showing import sync_status
+from node.showing import sync_status, verified
 from protocol.errors import ProtocolError
 from runtime.backup import backup, integrity_problems
 from runtime.connection import connect_reader
@@ -25,6 +25,7 @@ from runtime.folder import Folder, FolderBusy
 from runtime.migrations import describe
 from runtime.readers import read_snapshot
 from runtime.service import run
+from runtime.verifier import read_outcome
 from runtime.world import World
 
 HANDOVER_S_MAX: Final = 10.0
@@ -43,7 +44,7 @@ def joined_folder(path: Path) -> Folder:
     """
     folder = _folder(path)
     with contextlib.suppress(*_UNREADABLE):
-        _read(folder, _check_joined)
+        read(folder, _check_joined)
     return folder
 
 
@@ -63,7 +64,8 @@ def status(folder: Folder) -> Mapping[str, object]:
     answer = call_daemon(folder, "/v1/operator/status", {})
     if answer is not None:
         return answer
-    return _read(folder, lambda db: sync_status(db, World().now_ms()))
+    shown = read(folder, lambda db: sync_status(db, World().now_ms()))
+    return {**shown, **verified(read_outcome(folder))}
 
 
 def create_token(folder: Folder, name: str) -> tuple[str, int]:
@@ -104,13 +106,30 @@ def problems(path: Path) -> list[str]:
             found.append(f"{fault.place}: {fault.detail}")  # noqa: PERF401 - kept when the next fails
 
     try:
-        _read(folder, check)
+        read(folder, check)
     except _UNREADABLE as error:
         found.append(str(error))
     except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as error:
         # Each module may rely on what the node itself has stored; here that is what is in doubt.
         found.append(f"a stored value cannot be read: {str(error) or type(error).__name__}")
     return found
+
+
+def read(folder: Folder, query: Callable[[sqlite3.Connection], T]) -> T:
+    """Run a query in one snapshot of the node's database, beside a daemon or without.
+
+    Raises: StoreUnavailable when the database is damaged; NotJoined; what `query` raises otherwise.
+    """
+    path = _database(folder)
+    try:
+        with contextlib.closing(connect_reader(path)) as db:
+            return read_snapshot(db, path, query)
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise StoreUnavailable(f"{path} cannot be read: the database is damaged") from error
+    except ProtocolError as error:
+        raise StoreUnavailable(
+            f"a value stored in {path} cannot be read: {error.detail}"
+        ) from error
 
 
 async def _token_answer(node: Node, name: str) -> Mapping[str, object]:
@@ -159,19 +178,6 @@ def _run_alone(
 
     run(main())
     return answers[0]
-
-
-def _read(folder: Folder, query: Callable[[sqlite3.Connection], T]) -> T:
-    path = _database(folder)
-    try:
-        with contextlib.closing(connect_reader(path)) as db:
-            return read_snapshot(db, path, query)
-    except (sqlite3.Error, UnicodeDecodeError) as error:
-        raise StoreUnavailable(f"{path} cannot be read: the database is damaged") from error
-    except ProtocolError as error:
-        raise StoreUnavailable(
-            f"a value stored in {path} cannot be read: {error.detail}"
-        ) from error
 
 
 def _folder(path: Path) -> Folder:

@@ -1,0 +1,115 @@
+"""One run of an import, from the check to the sentence it ends with.
+
+Rule: nothing is recorded of a file that was not read to its end, or, unless asked for, that has a bad row; however it
+ends, the user reads how many rows count and whether the same command goes on.
+"""
+
+from typing import Final
+
+from node.exchange import importing
+from node.exchange.importing import Rights, Tally
+from node.exchange.mapping import Wishes
+from node.exchange.reading import NotReadable, SourceFile
+from node.exchange.reporting import Report
+from node.exchange.sending import SendingStopped, open_door
+from runtime.folder import Folder
+from runtime.service import EXIT_FOUND_WRONG, EXIT_IO, EXIT_OK
+
+EXIT_INTERRUPTED: Final = 130
+"""What a shell says of a program that Ctrl-C ended."""
+
+
+class ImportRun:
+    """One run of the command; answers its exit code."""
+
+    def __init__(
+        self,
+        folder: Folder,
+        source: SourceFile,
+        rights: Rights,
+        report: Report,
+        *,
+        dry_run: bool,
+        skip_bad: bool,
+    ) -> None:
+        self._folder = folder
+        self._source = source
+        self._rights = rights
+        self._report = report
+        self._dry_run = dry_run
+        self._skip_bad = skip_bad
+        self._digest = ""
+
+    def carry_out(self, wishes: Wishes) -> int:
+        """Check, then record; says how it ended."""
+        try:
+            checked = importing.check(self._source, wishes, self._rights, self._report)
+        except NotReadable as error:
+            return self._end(
+                Tally(), "unreadable", f"Nothing was recorded: {error}.", EXIT_FOUND_WRONG
+            )
+        except KeyboardInterrupt:
+            words = "Interrupted. Nothing was recorded."
+            return self._end(Tally(), "interrupted", words, EXIT_INTERRUPTED)
+        tally, self._digest = checked.tally, checked.seal.digest
+        self._report.done(tally.rows)
+        if checked.plan.unused:
+            self._report.say(f"Columns that are not used: {', '.join(checked.plan.unused)}.")
+        words = f"{tally.rows:,} rows: {tally.rows - tally.bad - tally.left_out:,} good, {tally.bad:,} bad"
+        if tally.left_out:
+            words += f", {tally.left_out:,} left out by --where"
+        found = EXIT_FOUND_WRONG if tally.bad else EXIT_OK
+        if self._dry_run:
+            return self._end(tally, "checked", f"{words}. Nothing was recorded.", found)
+        if not checked.complete:
+            return self._end(
+                tally,
+                "refused",
+                f"{words}, and the end of the file cannot be read. Nothing was recorded.",
+                found,
+            )
+        if tally.bad and not self._skip_bad:
+            words += ". Nothing was recorded; --skip-bad records the good ones."
+            return self._end(tally, "refused", words, found)
+        return self._record(checked)
+
+    def _record(self, checked: importing.Checked) -> int:
+        tally = Tally()
+        again = "Run the same command again to go on"
+        try:
+            with open_door(self._folder) as door:
+                importing.record(self._source, checked, self._rights, door, self._report, tally)
+        except SendingStopped as error:
+            words = f"Stopped: {error}. {_counted(tally)}. {again}."
+            return self._end(tally, "stopped", words, EXIT_IO)
+        except NotReadable as error:
+            words = f"Stopped: {error}. {_counted(tally)}."
+            return self._end(tally, "stopped", words, EXIT_FOUND_WRONG)
+        except KeyboardInterrupt:
+            words = f"Interrupted. {_counted(tally)}. {again}."
+            return self._end(tally, "interrupted", words, EXIT_INTERRUPTED)
+        self._report.done(tally.rows)
+        words = f"{_counted(tally)}."
+        if tally.bad:
+            words += (
+                " Put the skipped rows, corrected, into a file of their own: this file with other"
+                " bytes is another file, and would count every row again."
+            )
+        code = EXIT_FOUND_WRONG if tally.bad or tally.refused else EXIT_OK
+        return self._end(tally, "recorded", words, code)
+
+    def _end(self, tally: Tally, ended: str, words: str, code: int) -> int:
+        self._report.end()
+        self._report.summary(tally, digest=self._digest, dry_run=self._dry_run, ended=ended)
+        self._report.say(words)
+        return code
+
+
+def _counted(tally: Tally) -> str:
+    parts = [f"Recorded {tally.recorded:,}", f"already there {tally.already_there:,}"]
+    for name, count in (("refused", tally.refused), ("skipped as bad", tally.bad)):
+        if count:
+            parts.append(f"{name} {count:,}")
+    if tally.left_out:
+        parts.append(f"left out by --where {tally.left_out:,}")
+    return ", ".join(parts) + " rows"

@@ -1,0 +1,13 @@
+"""A shop that nobody serves yet."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.node.enrolled import Shop, enrolled_folder
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    """Give the folder of node S01."""
+    return enrolled_folder(tmp_path / "S01")
