@@ -11,7 +11,7 @@ export PIP_ROOT_USER_ACTION = ignore
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test test-long replay lint format clean
+.PHONY: help venv demo test test-long replay bench lint format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -42,6 +42,9 @@ test-long: $(STAMP) ## the tests marked slow, with many more examples per proper
 
 replay: $(STAMP) ## replay the real data beside the checkout through real processes
 	@$(BIN)/python -m tests.data.replay
+
+bench: $(STAMP) ## measure beside the raw floors; BENCH="A1 B" chooses cases, RECORD=1 keeps the figures
+	@$(BIN)/python -m tests.bench $(BENCH) $(if $(RECORD),--record)
 
 lint: $(STAMP) ## format, lint, types, import rules, spelling; changes nothing
 	@$(BIN)/ruff format --check --quiet . || { echo "make: run make format" >&2; exit 1; }

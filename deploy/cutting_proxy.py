@@ -19,12 +19,14 @@ class CuttingProxy:
     """Listens on a free port of 127.0.0.1 and passes every connection on to `upstream_port` there.
 
     `bytes_per_s` makes both directions of each connection as slow as that; None is as fast as it goes.
+    `passed_bytes` counts both.
     """
 
     def __init__(self, upstream_port: int) -> None:
         self.upstream_port = upstream_port
         self.bytes_per_s: int | None = None
         self.connection_count = 0
+        self.passed_bytes = 0
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._connected = True
@@ -115,6 +117,7 @@ class CuttingProxy:
             await self._flowing.wait()
             piece = data[:SLOW_CHUNK_BYTES] if self.bytes_per_s else data
             sink.write(piece)
+            self.passed_bytes += len(piece)
             await sink.drain()
             if self.bytes_per_s:
                 await asyncio.sleep(len(piece) / self.bytes_per_s)

@@ -83,6 +83,11 @@ class Daemon:
     def running(self) -> bool:
         return self._child is not None and self._child.returncode is None
 
+    @property
+    def pid(self) -> int | None:
+        """The process to look at while it runs; signals are this object's to send."""
+        return self._child.pid if self._child is not None and self.running else None
+
     async def start(self) -> None:
         """Start it and return once it said that it listens. The port stays the same for ever after.
 

@@ -49,6 +49,13 @@ def ready(node: Served) -> int:
             return error.code
 
 
+def why_not_ready(node: Served) -> object:
+    """Ask, of a node that is not ready, the code of the reason."""
+    status, problem, _ = node.ask("GET", "/readyz", "")
+    assert status == 503
+    return problem["code"]
+
+
 async def _until(condition: Callable[[], bool]) -> None:
     for _ in range(100):
         if await asyncio.to_thread(condition):
@@ -76,6 +83,7 @@ async def test_a_node_without_room_is_not_ready_until_a_write_succeeds(shop: Sho
         fill(shop)
         sell_until_refused(node, shop)
         assert [ready(node) for _ in range(3)] == [503] * 3
+        assert why_not_ready(node) == "disk_full"
         (shop.folder.path / FILLER).unlink()
         await _until(lambda: ready(node) == 200)
         assert node.sell(shop.operator_token, "after")[0] == 201
@@ -107,3 +115,15 @@ def test_a_node_that_cannot_start_without_room_says_where_there_is_none(shop: Sh
     assert (done.returncode, done.stdout) == (74, "")
     assert str(shop.folder.path) in done.stderr
     assert len(done.stderr.splitlines()) == 1, done.stderr
+
+
+def test_a_node_whose_folder_has_become_read_only_is_not_ready(shop: Shop) -> None:
+    path = str(shop.folder.path)
+    with serving(shop.folder.path) as node:
+        subprocess.run(["mount", "--bind", path, path], check=True)
+        try:
+            subprocess.run(["mount", "-o", "remount,bind,ro", path], check=True)
+            assert why_not_ready(node) == "unavailable"
+        finally:
+            subprocess.run(["umount", path], check=True)
+        assert ready(node) == 200

@@ -1,0 +1,96 @@
+"""The soak still works, and its verdict tells a leak from a cache. The real one runs an hour; see tests/README.md."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy.process import CHECKOUT
+from tests.soak.samples import quantile, read_process, tasks_of
+from tests.soak.trend import TOLERANCES, Point, slope_per_hour, trend
+
+HOUR_S = 3600
+RSS = TOLERANCES["rss_mb"]
+
+
+def _hour(mb_at: "list[float]") -> list[Point]:
+    return [Point(HOUR_S * n / len(mb_at), mb) for n, mb in enumerate(mb_at)]
+
+
+def test_a_leak_grows() -> None:
+    leaking = trend(_hour([70 + 20 * n / 360 for n in range(360)]), RSS)
+    assert leaking is not None
+    assert leaking.grows
+    assert leaking.per_hour == pytest.approx(20, rel=0.01)
+    assert leaking.first == pytest.approx(71.7, abs=0.2)
+    assert leaking.last == pytest.approx(88.3, abs=0.2)
+
+
+def test_a_cache_that_fills_and_stays_full_is_flat() -> None:
+    filling = trend(_hour([70 + 30 * min(1.0, n / 90) for n in range(360)]), RSS)
+    assert filling is not None
+    assert not filling.grows
+
+
+def test_noise_is_flat() -> None:
+    noisy = trend(_hour([70 + 3 * math.sin(n) for n in range(360)]), RSS)
+    assert noisy is not None
+    assert not noisy.grows
+
+
+def test_one_descriptor_lost_at_each_restart_grows() -> None:
+    losing = trend(_hour([30 + n // 30 for n in range(360)]), TOLERANCES["descriptors"])
+    assert losing is not None
+    assert losing.grows
+
+
+def test_too_few_samples_are_not_judged() -> None:
+    assert trend(_hour([70, 80, 90]), RSS) is None
+    assert slope_per_hour([Point(0, 70)]) == 0
+
+
+def test_what_this_process_uses_is_read_from_the_kernel() -> None:
+    before = read_process(os.getpid())
+    with Path(__file__).open():
+        during = read_process(os.getpid())
+    assert before is not None
+    assert during is not None
+    assert during.descriptors == before.descriptors + 1
+    assert before.rss_mb > 1
+    assert read_process(2**22 + 1) is None, "no process has a larger id than the kernel's most"
+
+
+def test_a_figure_that_is_not_there_is_none() -> None:
+    assert tasks_of("everstock_asyncio_tasks 12.0\n") == 12
+    assert tasks_of("everstock_asyncio_tasks_started 12.0\n") is None
+    assert quantile([], 0.5) is None
+    assert quantile([3, 1, 2], 0.5) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_short_soak_loses_nothing_and_leaves_nothing(tmp_path: Path) -> None:
+    """Method: the command itself, with real processes, both ways to end a hub, and repeats of lost answers."""
+    report = tmp_path / "soak.json"
+    plan = ["--minutes", "0.7", "--hub-restart-every-min", "0.2", "--sales-per-s", "100"]
+    done = subprocess.run(
+        [*(sys.executable, "-m", "tests.soak"), *plan, "--json", str(report)],
+        cwd=CHECKOUT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=360,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = [json.loads(line) for line in report.read_text().splitlines()]
+    assert {"SIGTERM", "kill -9"} <= {line["by"] for line in lines if line["what"] == "hub ended"}
+    samples = [line for line in lines if line["what"] == "sample"]
+    assert {sample["daemon"] for sample in samples} == {"hub", "shop1", "shop2", "shop3", "shop4"}
+    assert sum(sample["sales"] or 0 for sample in samples) > 2_000
+    assert lines[-1] == {"what": "end", "wrong": []}
+    assert list(tmp_path.iterdir()) == [report]
