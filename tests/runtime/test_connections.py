@@ -23,7 +23,7 @@ from runtime.bounds import (
     Bounds,
     fit_descriptors,
 )
-from runtime.connections import Runner, _Connection, limit_intake
+from runtime.connections import _Connection, limit_intake
 from runtime.folder import Folder
 from runtime.metrics import new_registry
 from runtime.problems import Problem
@@ -381,34 +381,3 @@ async def test_a_refusal_that_its_client_did_not_wait_for_is_no_event(
             await asyncio.sleep(0.1)
         await asyncio.sleep(0.5)
     assert "cut short" not in caplog.text
-
-
-class _Gone(asyncio.Transport):
-    """The end of a client that left before anybody looked."""
-
-    def is_closing(self) -> bool:
-        return True
-
-    def abort(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-
-async def test_a_client_that_left_before_it_was_served_is_no_event(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    app = new_app(lambda: (), new_registry())
-    runner = Runner(app, SHORT, access_log=None)
-    await runner.setup()
-    try:
-        assert runner.server is not None
-        connection = runner.server()
-        connection.connection_made(_Gone())
-        connection.connection_lost(None)
-        for _ in range(3):
-            await asyncio.sleep(0)
-    finally:
-        await runner.cleanup()
-    assert caplog.records == []
