@@ -81,6 +81,7 @@ async def test_a_reader_resumes_over_a_restart_and_a_kill_and_is_not_given_a_sna
         await chain.add_node("S01", ["S01"])
         till, mirror = await chain.till("S01"), Mirror()
         async with listener(chain, http, "S01", mirror=mirror, since="0") as listening:
+            await listening.until("sync")  # a snapshot has no movements
             await sell(till, "k1", "A1")
             await listening.until("movement")
             began_s = asyncio.get_running_loop().time()
@@ -114,6 +115,7 @@ async def test_a_restored_copy_does_not_go_on_with_the_numbers_of_the_original(
         await asyncio.to_thread(shutil.copytree, data, tmp_path / "copy")
         await chain.start("S01")
         async with listener(chain, http, "S01", mirror=mirror, since="0") as listening:
+            await listening.until("sync")  # a snapshot has no movements
             await sell(till, "k2", "A1")
             await listening.until("movement")
             await until_sent(till)
