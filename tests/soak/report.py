@@ -4,10 +4,11 @@ Rule: a daemon is judged within one life, since memory begins anew with each; th
 each life that is long enough and over its lives: the medians of their second halves, one point a life.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from statistics import median
-from typing import Final
+from typing import Final, NamedTuple
 
 from rich.table import Table
 
@@ -18,46 +19,77 @@ from tests.soak.trend import TOLERANCES, WARM_UP_S, Point, Trend, trend
 COLUMNS: Final = ("daemon", "figure", "first", "last", "most", "per hour", "")
 
 
-def judge(samples: Sequence[Sample]) -> Iterator[tuple[str, str, Trend]]:
-    """Every series that is long enough: whose, of what, and how it went."""
+class Judged(NamedTuple):
+    """One series and how it went."""
+
+    daemon: str
+    figure: str
+    trend: Trend
+    lives: int
+    life: int | None = None
+    """None: over all lives of the daemon."""
+
+    @property
+    def whose(self) -> str:
+        """As it is shown."""
+        if self.lives == 1:
+            return self.daemon
+        if self.life is None:
+            return f"{self.daemon}, its {self.lives} lives"
+        return f"{self.daemon}, life {self.life}"
+
+    @property
+    def is_of_one_of_several(self) -> bool:
+        """Whether the daemon had other lives, too."""
+        return self.life is not None and self.lives > 1
+
+
+def judge(samples: Sequence[Sample]) -> Iterator[Judged]:
+    """Every series that is long enough."""
     ordered = sorted(samples, key=lambda s: (s.daemon, s.life))
     for daemon, of_daemon in groupby(ordered, key=lambda s: s.daemon):
         lives = [list(life) for _, life in groupby(of_daemon, key=lambda s: s.life)]
         for figure, tolerance in TOLERANCES.items():
             for number, life in enumerate(lives, start=1):
-                whose = daemon if len(lives) == 1 else f"{daemon}, life {number}"
-                found = trend(
-                    _points((s for s in life if s.life_s >= WARM_UP_S), figure), tolerance
-                )
-                if found is not None:
-                    yield whose, figure, found
+                warm = (s for s in life if s.life_s >= WARM_UP_S)
+                if found := trend(_points(warm, figure), tolerance):
+                    yield Judged(daemon, figure, found, len(lives), number)
             medians = [
                 Point(life[-1].at_s, value) for life in lives for value in _late(life, figure)
             ]
-            found = trend(medians, tolerance)
-            if found is not None:
-                yield f"{daemon}, its {len(lives)} lives", figure, found
+            if found := trend(medians, tolerance):
+                yield Judged(daemon, figure, found, len(lives))
 
 
 def table(samples: Sequence[Sample]) -> Table:
     """The judged series, those of single lives of the hub left out unless they grow."""
     shown = Table(*COLUMNS, title="First and last ten minutes (medians), slope, verdict")
-    for whose, figure, found in judge(samples):
-        if ", life " in whose and not found.grows:
+    for one in judge(samples):
+        found = one.trend
+        if one.is_of_one_of_several and not found.grows:
             continue
         numbers = (f"{n:.1f}" for n in (found.first, found.last, found.most))
-        shown.add_row(whose, figure, *numbers, f"{found.per_hour:+.1f}", found.word)
+        shown.add_row(one.whose, one.figure, *numbers, f"{found.per_hour:+.1f}", found.word)
     return shown
 
 
 def growing(samples: Sequence[Sample]) -> list[str]:
-    """Every series that grows, as `whose figure`; a single life of the hub counts with two others only."""
-    found = [(whose, figure) for whose, figure, series in judge(samples) if series.grows]
-    lives = [figure for whose, figure in found if ", life " in whose]
+    """Every series that grows, as `whose figure`.
+
+    Single lives of the hub count when most of the later half grow. A cache is filled slowly while the database is
+    small, and at once by the lives after that; a leak begins anew with every life.
+    """
+    found = [one for one in judge(samples) if one.trend.grows]
+    late = Counter(
+        (one.daemon, one.figure)
+        for one in found
+        if one.life is not None and one.life > one.lives // 2
+    )
     return [
-        f"{whose} {figure}"
-        for whose, figure in found
-        if ", life " not in whose or lives.count(figure) >= 3
+        f"{one.whose} {one.figure}"
+        for one in found
+        if not one.is_of_one_of_several
+        or 2 * late[one.daemon, one.figure] > one.lives - one.lives // 2
     ]
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from deploy.process import CHECKOUT
-from tests.soak.samples import quantile, read_process, tasks_of
+from tests.soak import report
+from tests.soak.samples import Sample, quantile, read_process, tasks_of
 from tests.soak.trend import TOLERANCES, Point, slope_per_hour, trend
 
 HOUR_S = 3600
@@ -48,6 +49,45 @@ def test_one_descriptor_lost_at_each_restart_grows() -> None:
     assert losing.grows
 
 
+def _lives(mb_at: "list[list[float]]") -> list[Sample]:
+    """Lives of a hub, five minutes each, a look each 10 seconds."""
+    return [
+        Sample(
+            at_s=300.0 * life + 10 * look,
+            daemon="hub",
+            life=life + 1,
+            life_s=10.0 * look,
+            rss_mb=mb,
+            descriptors=30,
+            threads=9,
+            cpu_s=1.0,
+            database_mb=1.0,
+            wal_mb=1.0,
+            tasks=20,
+            pending=None,
+            sales=0,
+            p50_ms=None,
+            p99_ms=None,
+            max_ms=None,
+        )
+        for life, looks in enumerate(mb_at)
+        for look, mb in enumerate(looks)
+    ]
+
+
+def test_a_leak_that_begins_anew_with_each_life_grows() -> None:
+    leaking = [[70 + look for look in range(30)] for _ in range(12)]
+    assert set(report.growing(_lives(leaking))) == {
+        f"hub, life {life} rss_mb" for life in range(1, 13)
+    }
+
+
+def test_a_cache_that_the_first_lives_fill_slowly_and_the_later_at_once_is_flat() -> None:
+    slowly = [[70 + look / 2 for look in range(30)] for _ in range(4)]
+    at_once = [[85.0] * 30 for _ in range(8)]
+    assert report.growing(_lives(slowly + at_once)) == []
+
+
 def test_too_few_samples_are_not_judged() -> None:
     assert trend(_hour([70, 80, 90]), RSS) is None
     assert slope_per_hour([Point(0, 70)]) == 0
@@ -75,10 +115,10 @@ def test_a_figure_that_is_not_there_is_none() -> None:
 @pytest.mark.timeout(400)
 def test_a_short_soak_loses_nothing_and_leaves_nothing(tmp_path: Path) -> None:
     """Method: the command itself, with real processes, both ways to end a hub, and repeats of lost answers."""
-    report = tmp_path / "soak.json"
+    file = tmp_path / "soak.json"
     plan = ["--minutes", "0.7", "--hub-restart-every-min", "0.2", "--sales-per-s", "100"]
     done = subprocess.run(
-        [*(sys.executable, "-m", "tests.soak"), *plan, "--json", str(report)],
+        [*(sys.executable, "-m", "tests.soak"), *plan, "--json", str(file)],
         cwd=CHECKOUT,
         env={**os.environ, "TMPDIR": str(tmp_path)},
         capture_output=True,
@@ -87,10 +127,10 @@ def test_a_short_soak_loses_nothing_and_leaves_nothing(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    lines = [json.loads(line) for line in report.read_text().splitlines()]
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
     assert {"SIGTERM", "kill -9"} <= {line["by"] for line in lines if line["what"] == "hub ended"}
     samples = [line for line in lines if line["what"] == "sample"]
     assert {sample["daemon"] for sample in samples} == {"hub", "shop1", "shop2", "shop3", "shop4"}
     assert sum(sample["sales"] or 0 for sample in samples) > 2_000
     assert lines[-1] == {"what": "end", "wrong": []}
-    assert list(tmp_path.iterdir()) == [report]
+    assert list(tmp_path.iterdir()) == [file]
