@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 
 from aiohttp import web
 
-DESCRIPTORS_RESERVED = (
-    200  # for the database, the uplink, the log, and newcomers about to be refused
-)
+# For the database, the uplink, the log, and newcomers about to be refused.
+DESCRIPTORS_RESERVED = 200
 DESCRIPTORS_FOR_HANDSHAKES = 8_192  # TLS not agreed yet: bounded in time, not in number
 
 
@@ -36,9 +35,7 @@ class Bounds:
     # Of the kernel, which would otherwise hold 4 MiB for each client that does not read; it takes twice what is said.
     send_buffer_bytes: int = 128 * 1024
     closing_s: float = 5.0  # a closed connection whose last bytes nobody reads
-    lingering_s: float = (
-        5.0  # an unread body is swallowed so long, so that the client sees the answer
-    )
+    lingering_s: float = 5.0  # an unread body is swallowed so long; the client then sees the answer
     tls_handshake_s: float = 10.0
     # From one answer to a stranger to the next on the same connection, so that a few cannot keep the processor busy.
     stranger_s: float = 0.05

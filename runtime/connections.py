@@ -202,9 +202,8 @@ class _Connection(RequestHandler):
         self._is_pacing = False
         self._unread: asyncio.TimerHandle | None = None
         self._unread_bytes = 0
-        self._rest = (
-            b""  # of a WebSocket's bytes: what is still to be fed, and then the transport is paused
-        )
+        # Of a WebSocket's bytes: what is still to be fed. Then the transport is paused.
+        self._rest = b""
         self.intake_left: int | None = None
 
     async def start(self) -> None:

@@ -56,9 +56,8 @@ async def record_batch(node: Node, caller: Caller, body: BatchBody) -> Results:
     items: list[tuple[str, Movement] | Problem] = []
     for raw in body.movements:
         items.append(batch_item(raw))
-        await asyncio.sleep(
-            0
-        )  # a thousand items are checked for a tenth of a second: others may go in between
+        # A thousand items are checked for a tenth of a second: others may go in between.
+        await asyncio.sleep(0)
     answers = await node.record_batch(
         caller,
         [Refusal(item.code, item.detail) if isinstance(item, Problem) else item for item in items],
