@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+# One test at a time on each core, whole files to a worker; WORKERS= runs them in one process, in order.
+WORKERS ?= -n auto --maxprocesses 4 --dist loadfile
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_NO_INPUT = 1
@@ -35,10 +37,10 @@ demo: $(STAMP) ## start a sample chain: hub, office and three shops; Ctrl-C ends
 	@$(BIN)/python -m deploy.demo
 
 test: lint ## everything but the long tests: lint, types, import rules, tests
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest $(WORKERS) -m "not slow"
 
 test-long: $(STAMP) ## the tests marked slow, with many more examples per property
-	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-long} $(BIN)/python -m pytest -m slow
+	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-long} $(BIN)/python -m pytest $(WORKERS) -m slow
 
 replay: $(STAMP) ## replay the real data beside the checkout through real processes
 	@$(BIN)/python -m tests.data.replay

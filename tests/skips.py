@@ -3,16 +3,19 @@
 Every skip is printed with its reason at the end of the run. In a strict run (`CI=true` or
 `EVERSTOCK_STRICT_SKIPS=1`) a skip that `.ci/skips.txt` does not allow fails the run. So does, when
 the whole suite was collected, an allowance that matches no test: it would let a later skip through.
+With several workers (pytest-xdist) the process that started them decides, by what each has collected.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ALLOWLIST_FROM_ROOT = ".ci/skips.txt"
 STRICT_WORDS = frozenset({"1", "true", "yes"})
+_COLLECTED = "everstock_collected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,20 +82,24 @@ class SkipGate:
         self._allowances = allowances
         self._strict = strict
         self._skips: list[Skip] = []
+        self._while_collecting: list[Skip] = []
         self._known_ids: set[str] = set()
         self._whole_suite = False
 
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Note whether everything is asked for."""
+        self._whole_suite = session.config.args == session.config.getini("testpaths")
+
     @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(
-        self, config: pytest.Config, items: list[pytest.Item]
-    ) -> None:
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Note every test id before -m or -k take some away: a slow test is still a test."""
         self._known_ids.update(item.nodeid for item in items)
-        self._whole_suite = config.args == config.getini("testpaths")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Record a module that skipped itself while it was imported."""
+        before = len(self._skips)
         self._record(report)
+        self._while_collecting += self._skips[before:]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Record a test that was skipped, by a mark, a fixture or its own body."""
@@ -118,8 +125,21 @@ class SkipGate:
             return []
         return [a for a in self._allowances if not a.names_any(self._known_ids)]
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take over what a worker has collected; its tests were reported here one by one."""
+        collected = getattr(node, "workeroutput", {}).get(_COLLECTED, {})
+        self._known_ids.update(collected.get("ids", ()))
+        skipped = [Skip(*each) for each in collected.get("skips", ())]
+        self._skips += [skip for skip in skipped if skip not in self._skips]
+
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Turn a green strict run red when a skip or an allowance has no ground."""
+        told = getattr(session.config, "workeroutput", None)
+        if told is not None:
+            skips = [(skip.test_id, skip.reason) for skip in self._while_collecting]
+            told[_COLLECTED] = {"ids": sorted(self._known_ids), "skips": skips}
+            return
         green = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
         if self._strict and green and (self.forbidden() or self.stale()):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -39,9 +39,12 @@ MODULE_SKIP = "import pytest\npytest.skip('no server', allow_module_level=True)\
 XFAIL = "import pytest\n@pytest.mark.xfail(strict=True)\ndef test_known(): assert False\n"
 
 
-@pytest.fixture
-def tree(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+@pytest.fixture(params=[(), ("-p", "xdist", "-n", "2")], ids=["one process", "two workers"])
+def tree(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Give a function that runs pytest on one test file under an allowlist."""
+    workers: tuple[str, ...] = request.param
     tests = tmp_path / "tests"
     tests.mkdir()
     (tmp_path / ".ci").mkdir()
@@ -60,7 +63,7 @@ def tree(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
             "1"  # the gate needs none, and starts faster
         )
         environment["EVERSTOCK_STRICT_SKIPS"] = str(int(strict))
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *workers, *arguments]
         return subprocess.run(
             command, check=False, cwd=tmp_path, env=environment, capture_output=True, text=True
         )
