@@ -48,6 +48,15 @@ DOCUMENT_BYTES_MAX: Final = 192 * 1024
 OPERATION_BYTES_MAX: Final = 200 * 1024
 """One operation must fit a frame with room for the frame's own keys."""
 REMEMBERED_ANSWER_DAYS: Final = 400
+RETAINED_DAYS: Final = 30
+"""How long an operation that is in a verified backup of the hub stays in its node's log."""
+RETAINED_DAYS_MIN: Final = 7
+"""A hub put back to the backup before its last one must find in the logs what happened since."""
+RETAINED_DAYS_WITHOUT_BACKUP: Final = 400
+RETAINED_DAYS_WITHOUT_BACKUP_MIN: Final = 90
+RETAINED_DAYS_MAX: Final = 3_650
+BACKUP_LATE_DAYS: Final = 8
+"""A weekly backup and the one before it: what is in none after this long is told at the shop."""
 STAMP_AHEAD_MS_MAX: Final = 10 * 60 * 1000
 """How far a field's stamp may run ahead of the hub's clock; a node set to 2099 must not win for ever."""
 
@@ -71,6 +80,8 @@ PAGE_BYTES_MAX: Final = 200 * 1024
 INSIDE_REPLICAS_MAX: Final = 2_000
 """Replicas that have written in one scope: 24 bytes each, so `inside` takes at most 48 KiB of a frame."""
 CLAIM_IDS_MAX: Final = 8_000
+DIGEST_SCOPES_MAX: Final = 200
+"""Scopes whose digests are asked for in one question: names of 80 characters of four bytes take 64 KiB."""
 STATUS_ENTRIES_MAX: Final = 100
 STATUS_CODE_CHARS_MAX: Final = 100
 DETAIL_CHARS_MAX: Final = 500
@@ -95,11 +106,30 @@ STEADY_AFTER_S: Final = 30.0
 """A session this old resets the retry count."""
 SUPERSEDED_RETRY_MS: Final = 60_000
 
+# --- repair ----------------------------------------------------------------------------------------------------
+DIGEST_CHECK_S: Final = 600.0
+DIGEST_CHECK_ROWS: Final = 10_000
+"""A node compares its digests with the hub's when a session has caught up, then after so long or so many rows."""
+REPAIR_PAUSE_S: Final = 3600.0
+"""Between two repairs of one scope: a fault in a digest itself looks like damage, and must not end in reading for ever."""
+REPAIR_ROWS_MAX: Final = 20_000
+"""Rows of the buckets that differ; for more the whole scope is read again, which holds no row back in memory."""
+LEDGER_EXAMINED_MAX: Final = 2_000
+"""Operations the hub looks at for one page of history: 10 ms of a reader, however few of them are asked for."""
+FLIPS_MAX: Final = 3
+FLIPS_WITHIN_S: Final = 600.0
+"""So many times a superseded process came back, and the log goes on as two: hello row 13."""
+
 # --- enrolment -------------------------------------------------------------------------------------------------
 CODE_EXPIRES_S_DEFAULT: Final = 24 * 3600
 ENROLMENT_BYTES_MAX: Final = 4 * 1024
 CERTIFICATE_BYTES_MAX: Final = 3_500
 """It travels before authentication: room for about 300 ordinary location codes."""
+DEPARTURE_BYTES_MAX: Final = 200
+"""A signed departure takes 124; a newer hub may add to it."""
+DEPARTURES_PER_FRAME_MAX: Final = 1_000
+DEPARTURES_MAX: Final = 20_000
+"""Devices that were ever revoked or retired: twenty years of a chain of a thousand shops. All are on every node."""
 
 # --- HTTP ------------------------------------------------------------------------------------------------------
 BODY_BYTES_MAX: Final = 1024 * 1024
@@ -145,6 +175,12 @@ assert (
     STATUS_ENTRIES_MAX * (4 * (STATUS_CODE_CHARS_MAX + DETAIL_CHARS_MAX) + 20) <= FRAME_BYTES_MAX
 ), "a full status fits one frame, four bytes a character"
 assert CLAIM_IDS_MAX <= ITEMS_MAX, "a full claim is one array"
+assert DEPARTURES_PER_FRAME_MAX * (DEPARTURE_BYTES_MAX + 3) + 64 <= FRAME_BYTES_MAX, (
+    "a full frame of departures fits"
+)
+assert DIGEST_SCOPES_MAX * (4 * SCOPE_CHARS_MAX + 40) <= FRAME_BYTES_MAX, (
+    "an answer about the most scopes fits one frame"
+)
 assert CLAIM_IDS_MAX * 18 <= FRAME_BYTES_MAX, "a full claim fits one frame"
 assert LINES_MAX * DELTA_MAX < TOTAL_MAX, "one movement cannot leave the range of totals by itself"
 assert CERTIFICATE_BYTES_MAX + 200 <= FRAME_BYTES_BEFORE_AUTHENTICATION_MAX, (

@@ -10,15 +10,28 @@ from typing import Final
 from protocol.codec import check_plain, pack, read_int, read_list, read_map, unpack
 from protocol.errors import Code, ProtocolError
 from protocol.frames.feed import CaughtUp, Page, Scopes
+from protocol.frames.fleet import Departures
 from protocol.frames.handshake import Authenticate, Authenticated, Challenge, Close, Hello, Welcome
 from protocol.frames.log import Acknowledge, Grant, Negative, Operations, Ping, Pong, Status
-from protocol.frames.repair import AskBuckets, AskLedger, Buckets, Claim, Claimed, Fetch, Ledger
+from protocol.frames.repair import (
+    AskBuckets,
+    AskDigests,
+    AskLedger,
+    Buckets,
+    Claim,
+    Claimed,
+    Digests,
+    Fetch,
+    Ledger,
+)
 from protocol.limits import COMPRESS_ABOVE_BYTES, FRAME_BYTES_MAX
 
 VERSIONS: Final = (1, 1)
 """Least and most version of the protocol that this code speaks."""
 SUBPROTOCOL: Final = "everstock.v1"
-FEATURES: Final = ("raw", "zlib")
+REPAIR: Final = "repair"
+"""The feature of a hub that answers every question of `frames.repair`."""
+FEATURES: Final = ("raw", "zlib", REPAIR)
 
 _RAW: Final = 0
 _ZLIB: Final = 1
@@ -44,11 +57,14 @@ Frame = (
     | Scopes
     | Claim
     | Claimed
+    | AskDigests
+    | Digests
     | AskBuckets
     | Buckets
     | Fetch
     | AskLedger
     | Ledger
+    | Departures
 )
 _KNOWN_KEYS: dict[int, frozenset[str]] = {}
 """The keys of each frame, learnt from the first one written out: a page is not packed again to name them."""

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from protocol.codec import read_bytes, read_int, read_list, refuse
+from protocol.codec import read_blob, read_bytes, read_int, read_list, refuse
+from protocol.digest import BUCKETS
 from protocol.frames.handshake import Body, read_scope, read_scopes
 from protocol.ids import HubSeq, ReplicaId, Salt, Scope, Seq
 from protocol.limits import INSIDE_REPLICAS_MAX, PAGE_ROWS_MAX
@@ -30,9 +31,12 @@ class Page:
     inside: Mapping[ReplicaId, Seq]
     """For each replica that has written in this scope, how far its log is inside these rows."""
     rows: tuple[Row, ...]
+    buckets: bytes | None = None
+    """Only in an answer to FETCH: the rows are those of these buckets, and the page is no part of the feed."""
 
     def to_body(self) -> Body:
         """The map form."""
+        asked = {} if self.buckets is None else {"buckets": self.buckets}
         return {
             "scope": self.scope,
             "base": self.base,
@@ -41,7 +45,7 @@ class Page:
             "more": self.more,
             "inside": [[replica, seq] for replica, seq in sorted(self.inside.items())],
             "rows": [row_to_wire(row) for row in self.rows],
-        }
+        } | asked
 
     @classmethod
     def from_body(cls, body: Body) -> Self:
@@ -49,6 +53,7 @@ class Page:
         more = body.get("more")
         if type(more) is not bool:
             refuse("more", "must be true or false")
+        buckets = body.get("buckets")
         page = cls(
             read_scope(body.get("scope")),
             HubSeq(read_int(body.get("base"), "base")),
@@ -57,6 +62,7 @@ class Page:
             more,
             _inside_from_wire(body.get("inside")),
             tuple(map(row_from_wire, read_list(body.get("rows"), "rows", most=PAGE_ROWS_MAX))),
+            None if buckets is None else read_blob(buckets, "buckets", bytes_max=BUCKETS),
         )
         page.check_order()
         return page

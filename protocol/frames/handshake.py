@@ -132,6 +132,8 @@ class Hello:
     status_seen: Seq
     """Quarantined operations up to here are known."""
     clock_ms: int
+    departed: bytes | None = None
+    """Digest of the departures that are kept here; None from a node that keeps none."""
 
     def to_body(self) -> Body:
         """The map form."""
@@ -151,7 +153,7 @@ class Hello:
             },
             "status_seen": self.status_seen,
             "clock": self.clock_ms,
-        }
+        } | _departed_to_body(self.departed)
 
     @classmethod
     def from_body(cls, body: Body) -> Self:
@@ -172,6 +174,7 @@ class Hello:
             {read_scope(scope): read_cursor(cursor) for scope, cursor in exceptions.items()},
             Seq(read_int(body.get("status_seen"), "status_seen")),
             read_int(body.get("clock"), "clock", most=TIME_MS_MAX),
+            _read_departed(body),
         )
 
     def cursor_of(self, scope: Scope) -> Cursor:
@@ -197,6 +200,8 @@ class Welcome:
     reset: tuple[Scope, ...]
     """Scopes whose rows and marks are of another history or too old: read them from 0 again."""
     now_ms: int
+    departed: bytes | None = None
+    """Digest of the departures that the hub keeps; None from a hub that keeps none."""
 
     def to_body(self) -> Body:
         """The map form."""
@@ -211,7 +216,7 @@ class Welcome:
             "scopes": list(self.scopes),
             "reset": list(self.reset),
             "now": self.now_ms,
-        }
+        } | _departed_to_body(self.departed)
 
     @classmethod
     def from_body(cls, body: Body) -> Self:
@@ -227,6 +232,7 @@ class Welcome:
             read_scopes(body.get("scopes")),
             read_scopes(body.get("reset")),
             read_int(body.get("now"), "now", most=TIME_MS_MAX),
+            _read_departed(body),
         )
 
 
@@ -273,6 +279,15 @@ def check_hub(
         ProtocolError: `authentication_failed`.
     """
     check_signature(public_key, hub_signature_input(hub_nonce, node_nonce, chain), signature)
+
+
+def _departed_to_body(departed: bytes | None) -> dict[str, object]:
+    return {} if departed is None else {"departed": departed}
+
+
+def _read_departed(body: Body) -> bytes | None:
+    departed = body.get("departed")
+    return None if departed is None else read_bytes(departed, "departed", length=16)
 
 
 def read_versions(value: object) -> tuple[int, int]:

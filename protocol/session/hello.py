@@ -11,12 +11,13 @@ that need the node's own hashes are decided by `node_decides`, after it. No row 
      6  hub has more than the node               new replica, reset (node restored from a backup)
      7  hashes differ at `acked`                 new replica (restored and written since, or cloned)
      8  hub has less than it acknowledged        rewind, push again; the hub mints an epoch. What is to be pushed
-                                                 again was pruned: new replica, only a count can mend the gap
+                                                 again was pruned: new replica, which sends all that is still held
      9  epoch differs or is not remembered       reset every scope; claim; rewind as 8
     10  cursor beyond the head, or its salt      the hub mints an epoch, then 9 (undeclared rollback)
     11  cursor below the horizon                 reset that scope
     12  live session of the same boot            replace it silently (half-open TCP)
-    13  live session of another boot             newest wins, the other is superseded; an alarm
+    13  live session of another boot             newest wins, the other is superseded; an alarm. One that was
+                                                 superseded comes back for the third time: new replica
     14  overload                                 busy, come back in retry_ms
     15  node unknown, certificate valid          register the node (hub restored from an older backup)
 """
@@ -28,6 +29,7 @@ from enum import Enum
 from protocol.errors import Code
 from protocol.frames.handshake import Hello
 from protocol.ids import ChainHash, Epoch, HubSeq, NodeId, Salt, Scope, Seq
+from protocol.limits import FLIPS_MAX
 from protocol.wire import VERSIONS
 
 
@@ -48,6 +50,8 @@ class ReplicaStanding:
     acked: Seq
     live_boot: bytes | None
     """The boot id of a session that is still open here; None when there is none."""
+    flips: int = 0
+    """How often within FLIPS_WITHIN_S a superseded process took this log back, with the one that asks now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,8 @@ def hub_decides(
         return _new_replica(3, "this log belongs to another node")
     if replica is None and hello.log_base > 1:
         return _new_replica(5, "the hub does not know this log and its beginning was pruned")
+    if replica is not None and replica.flips >= FLIPS_MAX:
+        return _new_replica(13, "two processes continue this log in turn: the folder was copied")
     return _accept(hello, standing, replica, hub)
 
 
@@ -208,7 +214,7 @@ class NewReplica:
     rows: tuple[int, ...]
     detail: str
     history_gap: bool = False
-    """Operations that the hub lost were pruned here: only a physical count can mend it."""
+    """Operations that the hub lost were pruned here: the new replica has to send what is held of them elsewhere."""
 
 
 def node_decides(acked: Seq, chain: ChainHash, log: LocalLog) -> Push | NewReplica:

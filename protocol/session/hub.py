@@ -12,6 +12,8 @@ from nacl.signing import SigningKey
 
 from protocol.certificate import Certificate, check_signature, verify
 from protocol.errors import Code, ProtocolError
+from protocol.frames.feed import Page
+from protocol.frames.fleet import Departures, in_frames
 from protocol.frames.handshake import (
     Authenticate,
     Authenticated,
@@ -32,7 +34,18 @@ from protocol.frames.log import (
     Status,
     StatusEntry,
 )
-from protocol.frames.repair import AskBuckets, AskLedger, Claim, Fetch
+from protocol.frames.repair import (
+    AskBuckets,
+    AskDigests,
+    AskLedger,
+    Buckets,
+    Claim,
+    Claimed,
+    Digests,
+    Fetch,
+    Ledger,
+    Question,
+)
 from protocol.ids import ChainHash, ChainId, Epoch, ReplicaId, Scope, Seq
 from protocol.limits import (
     FRAME_BYTES_BEFORE_AUTHENTICATION_MAX,
@@ -108,9 +121,16 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A question of repair or history; the driver sends the answer itself."""
+    """A question of repair or history; the driver calls `answer` or ends the session."""
 
-    question: Claim | AskBuckets | Fetch | AskLedger
+    question: Question
+
+
+@dataclass(frozen=True, slots=True)
+class Learn:
+    """Keep those of these signed departures that are news; see `protocol.departure.joined`."""
+
+    departures: Departures
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +140,7 @@ class End:
     code: Code
 
 
-Action = Send | CheckNode | CheckReplica | Open | Commit | Note | Answer | End
+Action = Send | CheckNode | CheckReplica | Open | Commit | Note | Answer | Learn | End
 
 
 class State(Enum):
@@ -199,7 +219,7 @@ class HubSession:
             case Accept():
                 return [Open(hello, decision)]
 
-    def opened(
+    def opened(  # noqa: PLR0913 - what WELCOME says
         self,
         *,
         epoch: Epoch,
@@ -210,6 +230,7 @@ class HubSession:
         reset: Sequence[Scope],
         quarantined: Sequence[StatusEntry],
         now_ms: int,
+        departed: bytes | None = None,
     ) -> list[Action]:
         """Say WELCOME and, behind it, which operations were quarantined since the node last heard.
 
@@ -231,6 +252,7 @@ class HubSession:
             tuple(scopes),
             tuple(reset),
             now_ms,
+            departed,
         )
         return [*self._say(welcome), *self.report(quarantined)]
 
@@ -255,6 +277,10 @@ class HubSession:
         """Hand over a newer certificate."""
         return self._say(Grant(certificate))
 
+    def tell_departures(self, records: Sequence[bytes]) -> list[Action]:
+        """Tell which nodes were revoked or retired; due once the session is live."""
+        return self._say(*in_frames(records)) if self.state is State.LIVE else []
+
     def end(self, code: Code, detail: str, *, retry_ms: int) -> list[Action]:
         """Say why and when to come back, then close. Nothing more once the session has ended."""
         said = self._say(Close(code, detail, retry_ms))
@@ -266,6 +292,10 @@ class HubSession:
     def pong(self, ping: Ping, *, now_ms: int, stable: Seq) -> list[Action]:
         """Answer a ping."""
         return self._say(Pong(ping.sent_ms, now_ms, stable))
+
+    def answer(self, answer: Claimed | Digests | Buckets | Page | Ledger) -> list[Action]:
+        """Answer a question."""
+        return self._say(answer)
 
     def _say(self, *frames: Frame) -> list[Action]:
         # A batch may be committed, or a ping answered, after the session was closed or superseded.
@@ -284,8 +314,10 @@ class HubSession:
                 return [Commit(frame)]
             case State.LIVE, Ping():
                 return [Note(frame)]
-            case State.LIVE, Claim() | AskBuckets() | Fetch() | AskLedger():
+            case State.LIVE, Claim() | AskDigests() | AskBuckets() | Fetch() | AskLedger():
                 return [Answer(frame)]
+            case State.LIVE, Departures():
+                return [Learn(frame)]
             case _, Close():
                 self.state = State.ENDED
                 return [End(frame.code)]

@@ -12,6 +12,7 @@ from nacl.signing import SigningKey
 
 from protocol.errors import Code, ProtocolError
 from protocol.frames.feed import CaughtUp, Page, Scopes
+from protocol.frames.fleet import Departures, in_frames
 from protocol.frames.handshake import (
     Authenticate,
     Authenticated,
@@ -32,7 +33,18 @@ from protocol.frames.log import (
     Pong,
     Status,
 )
-from protocol.frames.repair import Buckets, Claimed, Ledger
+from protocol.frames.repair import (
+    AskBuckets,
+    AskDigests,
+    AskLedger,
+    Buckets,
+    Claim,
+    Claimed,
+    Digests,
+    Fetch,
+    Ledger,
+    Question,
+)
 from protocol.ids import ChainHash, ChainId, Seq
 from protocol.limits import (
     BATCH_BYTES_MAX,
@@ -53,6 +65,7 @@ from protocol.session.node_actions import (
     StoreAcknowledged,
     StoreCaughtUp,
     StoreCertificate,
+    StoreDepartures,
     StorePage,
     StoreQuarantined,
     StoreScopes,
@@ -101,6 +114,7 @@ class NodeSession:
         self._hub_nonce = b""
         self._unanswered = 0
         self._stepped_back: Negative | None = None
+        self._asked: Question | None = None
 
     @property
     def wants_operations(self) -> bool:
@@ -170,6 +184,23 @@ class NodeSession:
         self._unanswered += 1
         return [Send(encode(frame))]
 
+    def tell_departures(self, records: Sequence[bytes]) -> list[Action]:
+        """Hand the hub what it signed about nodes that left; due when WELCOME named another digest than HELLO."""
+        if self.state is not State.LIVE:
+            return []
+        return [Send(encode(frame)) for frame in in_frames(records)]
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether `ask` may be called now: a session is open and no question unanswered."""
+        return self.state is State.LIVE and self._asked is None
+
+    def ask(self, question: Question) -> list[Action]:
+        """Ask the hub, which named the feature `repair`; `Answered` brings its answer. Check `may_ask` first."""
+        assert self.may_ask, "one question at a time"
+        self._asked = question
+        return [Send(encode(question))]
+
     def ping(self, now_ms: int, pending: int) -> list[Action]:
         """Exchange clocks, and say how much waits to be sent."""
         return [Send(encode(Ping(now_ms, pending)))]
@@ -220,13 +251,15 @@ class NodeSession:
         self.acked = frame.acked
         return [Welcomed(frame, frame.now_ms - now_ms)]
 
-    def _receive_open(self, frame: Frame, now_ms: int) -> list[Action]:
+    def _receive_open(  # noqa: C901 - one case for each frame
+        self, frame: Frame, now_ms: int
+    ) -> list[Action]:
         match frame:
             case Acknowledge():
                 return self._acknowledged(frame)
             case Negative():
                 return self._refused(frame)
-            case Page():
+            case Page(buckets=None):
                 return [StorePage(frame)]
             case CaughtUp():
                 return [StoreCaughtUp(frame)]
@@ -236,13 +269,21 @@ class NodeSession:
                 return [StoreQuarantined(frame.entries)]
             case Grant():
                 return [StoreCertificate(frame.certificate)]
+            case Departures():
+                return [StoreDepartures(frame.records)]
             case Pong():
                 # Half the round trip is the best guess of the way back (Cristian's algorithm).
                 return [ClockMeasured(frame.now_ms - (frame.sent_ms + now_ms) // 2)]
-            case Claimed() | Buckets() | Ledger():
-                return [Answered(frame)]
+            case Claimed() | Digests() | Buckets() | Page() | Ledger():
+                return self._answered(frame)
             case _:
                 raise _unexpected(frame)
+
+    def _answered(self, frame: Claimed | Digests | Buckets | Page | Ledger) -> list[Action]:
+        if self._asked is None or not _is_answered(self._asked, frame):
+            raise _unexpected(frame)
+        self._asked = None
+        return [Answered(frame)]
 
     def _acknowledged(self, frame: Acknowledge) -> list[Action]:
         self._count_answer(frame)
@@ -282,6 +323,24 @@ def fill_batch(items: Sequence[Item]) -> Sequence[Item]:
         if size > BATCH_BYTES_MAX and count:
             return items[:count]
     return items[:BATCH_OPERATIONS_MAX]
+
+
+def _is_answered(question: Question, frame: Frame) -> bool:
+    """Whether the frame is about what was asked; one that says there is more goes on, or a node would ask for ever."""
+    match question, frame:
+        case Claim(), Claimed():
+            return True
+        case AskDigests(scopes), Digests(entries):
+            return {entry.scope for entry in entries} <= set(scopes)
+        case AskBuckets(scope), Buckets():
+            return frame.scope == scope
+        case Fetch(scope, buckets, base), Page():
+            goes_on = not frame.more or frame.to > base
+            return (frame.scope, frame.buckets) == (scope, buckets) and goes_on
+        case AskLedger(location, after), Ledger():
+            return frame.location == location and (not frame.more or frame.upto > after)
+        case _:
+            return False
 
 
 def _unexpected(frame: Frame) -> ProtocolError:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from protocol.frames.feed import CaughtUp, Page, Scopes
 from protocol.frames.handshake import Close, Welcome
 from protocol.frames.log import StatusEntry
-from protocol.frames.repair import Buckets, Claimed, Ledger
+from protocol.frames.repair import Buckets, Claimed, Digests, Ledger
 from protocol.ids import ChainHash, Seq
 
 
@@ -45,7 +45,7 @@ class StartNewReplica:
 
     detail: str
     history_gap: bool = False
-    """The hub lost operations that were pruned here: only a physical count can mend it."""
+    """The hub lost operations that were pruned here: the new log has to have what is held of them elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,13 @@ class StoreCertificate:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreDepartures:
+    """Verify and keep those of these signed departures that are news; see `protocol.departure.joined`."""
+
+    records: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ClockMeasured:
     """Hub's clock minus this node's."""
 
@@ -103,7 +110,8 @@ class ClockMeasured:
 class Answered:
     """The answer to a question of repair or history that the driver asked."""
 
-    answer: Claimed | Buckets | Ledger
+    answer: Claimed | Digests | Buckets | Page | Ledger
+    """A Page is that of a FETCH."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +132,7 @@ Action = (
     | StoreScopes
     | StoreQuarantined
     | StoreCertificate
+    | StoreDepartures
     | ClockMeasured
     | Answered
     | Ended

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from protocol import limits
 from protocol.certificate import Certificate, Role
 from protocol.clock import Stamp
+from protocol.digest import Digest
 from protocol.documents import Document, FieldState
 from protocol.effects import CounterEffect, FieldEffect, Join
 from protocol.errors import Code
-from protocol.frames import feed, handshake, log, repair
+from protocol.frames import feed, fleet, handshake, log, repair
 from protocol.ids import CHAIN_SCOPES, LOCATION_SCOPES, Location, Scope
 from protocol.operation import Operation
 from protocol.rows import CounterRow, DocumentRow
@@ -223,6 +224,7 @@ FRAMES: dict[type[Frame], st.SearchStrategy[Any]] = {
         exceptions=st.dictionaries(scopes, _cursors, max_size=4),
         status_seen=seqs,
         clock_ms=instants,
+        departed=st.none() | blob(16),
     ),
     handshake.Welcome: st.builds(
         handshake.Welcome,
@@ -236,6 +238,7 @@ FRAMES: dict[type[Frame], st.SearchStrategy[Any]] = {
         _many_scopes,
         _many_scopes,
         instants,
+        st.none() | blob(16),
     ),
     handshake.Close: st.builds(
         handshake.Close, st.sampled_from(Code), _sentences, whole(0, limits.RETRY_MS_MAX)
@@ -264,17 +267,38 @@ FRAMES: dict[type[Frame], st.SearchStrategy[Any]] = {
     feed.Page: _pages(),
     feed.CaughtUp: st.builds(feed.CaughtUp, seqs, salts),
     feed.Scopes: st.builds(feed.Scopes, _many_scopes, _many_scopes),
+    fleet.Departures: st.builds(fleet.Departures, st.lists(_bodies, max_size=3).map(tuple)),
     repair.Claim: st.builds(repair.Claim, st.lists(blob(16), min_size=1, max_size=5).map(tuple)),
-    repair.Claimed: st.builds(repair.Claimed, st.binary(max_size=20)),
+    repair.Claimed: st.builds(repair.Claimed, seqs, st.binary(max_size=20)),
+    repair.AskDigests: st.builds(
+        repair.AskDigests, st.lists(scopes, min_size=1, max_size=4).map(tuple)
+    ),
+    repair.Digests: st.builds(
+        repair.Digests,
+        st.lists(
+            st.builds(
+                repair.DigestEntry,
+                scopes,
+                seqs,
+                st.builds(Digest, whole(0, 1000), whole(0, 2**128 - 1)),
+            ),
+            max_size=4,
+        ).map(tuple),
+    ),
     repair.AskBuckets: st.builds(repair.AskBuckets, scopes),
     repair.Buckets: st.builds(repair.Buckets, scopes, seqs, blob(16).map(lambda part: part * 256)),
     repair.Fetch: st.builds(
-        repair.Fetch, scopes, st.sets(whole(0, 255), max_size=9).map(lambda s: bytes(sorted(s)))
+        repair.Fetch,
+        scopes,
+        st.sets(whole(0, 255), max_size=9).map(lambda s: bytes(sorted(s))),
+        seqs,
     ),
     repair.AskLedger: st.builds(repair.AskLedger, locations, seqs, whole(1, limits.LIST_LIMIT_MAX)),
     repair.Ledger: st.builds(
         repair.Ledger,
         locations,
+        seqs,
+        st.booleans(),
         st.lists(
             st.builds(repair.LedgerItem, whole(1), replicas, whole(1), instants, _bodies),
             max_size=4,

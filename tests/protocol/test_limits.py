@@ -32,6 +32,13 @@ TESTED_ELSEWHERE = {
     "DETAILS_BYTES_MAX",
     "LINES_MAX",
     "REMEMBERED_ANSWER_DAYS",
+    # how long a log goes back, and when the office is told: tests/node
+    "RETAINED_DAYS",
+    "RETAINED_DAYS_MIN",
+    "RETAINED_DAYS_MAX",
+    "RETAINED_DAYS_WITHOUT_BACKUP",
+    "RETAINED_DAYS_WITHOUT_BACKUP_MIN",
+    "BACKUP_LATE_DAYS",
     "BODY_BYTES_MAX",
     "BATCH_MOVEMENTS_MAX",
     "BATCH_LINES_MAX",
@@ -46,6 +53,10 @@ TESTED_ELSEWHERE = {
     "CODE_EXPIRES_S_DEFAULT",
     # who has proven nothing yet: tests/hardening
     "UNPROVEN_BYTES_MAX",
+    # departures: test_departure.py, and the most there can be in tests/store
+    "DEPARTURE_BYTES_MAX",
+    "DEPARTURES_PER_FRAME_MAX",
+    "DEPARTURES_MAX",
     # the live stream: tests/node/live and tests/node/api/test_streams.py
     "LIVE_HEARTBEAT_S",
     "LIVE_HISTORY_BYTES_MAX",
@@ -57,6 +68,14 @@ TESTED_ELSEWHERE = {
     "LIVE_STREAMS_MAX",
     "LIVE_STREAMS_PER_CALLER_MAX",
     "LIVE_WRITE_S_MAX",
+    # what is compared and mended, and how often: tests/node/reunion, tests/store
+    "DIGEST_CHECK_ROWS",
+    "DIGEST_CHECK_S",
+    "FLIPS_MAX",
+    "FLIPS_WITHIN_S",
+    "LEDGER_EXAMINED_MAX",
+    "REPAIR_PAUSE_S",
+    "REPAIR_ROWS_MAX",
     # timers of the drivers: tests/node and tests/hub
     "HANDSHAKE_S_MAX",
     "HEARTBEAT_S",
@@ -166,7 +185,7 @@ def operations(count: int, body: bytes = b"x") -> log.Operations:
 
 def ledger(count: int) -> repair.Ledger:
     item = repair.LedgerItem(1, REPLICA, 1, NOW, b"x")
-    return repair.Ledger("S01", (item,) * count)
+    return repair.Ledger("S01", 1, False, (item,) * count)
 
 
 def status(count: int = 1, code: str = "x", detail: str = "x") -> log.Status:
@@ -209,6 +228,7 @@ CAPS: dict[str, Callable[[int], object]] = {
     "BATCH_OPERATIONS_MAX": lambda n: through(operations(n)),
     "PAGE_ROWS_MAX": lambda n: through(page(rows=n)),
     "INSIDE_REPLICAS_MAX": lambda n: through(page(inside=n)),
+    "DIGEST_SCOPES_MAX": lambda n: through(repair.AskDigests((Scope("catalogue"),) * n)),
     "CLAIM_IDS_MAX": lambda n: through(repair.Claim((bytes(16),) * n)),
     "STATUS_ENTRIES_MAX": lambda n: through(status(n)),
     "STATUS_CODE_CHARS_MAX": lambda n: through(status(code="c" * n)),
@@ -260,7 +280,7 @@ def test_a_cap_is_reached_and_not_passed(name: str) -> None:
         lambda: decode_operation(device="x" * (limits.NAME_CHARS_MAX + 1)),
         lambda: decode_operation(kind="move." + "x" * 41),
         lambda: decode_operation(version=10_001),
-        lambda: through(repair.Claimed(bytes(limits.CLAIM_IDS_MAX // 8 + 1))),
+        lambda: through(repair.Claimed(0, bytes(limits.CLAIM_IDS_MAX // 8 + 1))),
         lambda: through(operations(1, bytes(limits.OPERATION_BYTES_MAX + 1))),
         lambda: operation.encode(
             examples.fact(details={"a": bytes(limits.OPERATION_DETAILS_BYTES_MAX)})

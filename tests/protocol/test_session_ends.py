@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from protocol.chain import CHAIN_START
 from protocol.errors import Code, ProtocolError
-from protocol.frames import feed, handshake, log, repair
+from protocol.frames import feed, fleet, handshake, log, repair
 from protocol.frames.handshake import Close, Hello, Welcome
 from protocol.frames.log import Acknowledge, Negative, Operations, Status, StatusEntry
 from protocol.ids import Seq
@@ -40,10 +40,19 @@ UPWARD = (
     Operations,
     log.Ping,
     repair.Claim,
+    repair.AskDigests,
     repair.AskBuckets,
     repair.Fetch,
     repair.AskLedger,
+    fleet.Departures,
 )
+QUESTIONS: dict[type[Frame], type[Frame]] = {
+    repair.Claimed: repair.Claim,
+    repair.Digests: repair.AskDigests,
+    repair.Buckets: repair.AskBuckets,
+    feed.Page: repair.Fetch,
+    repair.Ledger: repair.AskLedger,
+}
 EXAMPLES = {type(frame): frame for frame in map(decode, vector_page.frame_bytes())}
 
 HUB_DUE: dict[hub_half.State, set[type[Frame]]] = {
@@ -63,8 +72,10 @@ NODE_OPEN: set[type[Frame]] = {
     log.Grant,
     log.Pong,
     repair.Claimed,
+    repair.Digests,
     repair.Buckets,
     repair.Ledger,
+    fleet.Departures,
 }
 NODE_DUE: dict[node_half.State, set[type[Frame]]] = {
     node_half.State.CHALLENGE: {handshake.Challenge},
@@ -103,6 +114,7 @@ def test_the_node_ends_the_session_at_any_frame_that_is_not_due(state: node_half
         session = ModelNode().connect()
         session.state = state
         session.sent, session._unanswered, session._hub_nonce = Seq(300), 1, b"\xa1" * 32
+        session._asked = EXAMPLES.get(QUESTIONS.get(kind))  # type: ignore[assignment, arg-type]
         if kind in NODE_DUE[state] | {Close}:
             assert session.receive(encode(frame), NOW)
         else:

@@ -64,7 +64,8 @@ def test_welcome_and_the_frames_behind_it_reach_the_node() -> None:
     page = feed.Page(Scope("stock:S01"), HubSeq(0), HubSeq(0), NO_SALT, False, {}, ())
     caught_up = feed.CaughtUp(HubSeq(0), NO_SALT)
     scopes = feed.Scopes((Scope("stock:S02"),), ())
-    claimed = repair.Claimed(b"\x80")
+    claimed = repair.Claimed(HubSeq(0), b"\x80")
+    connection.node_session.ask(repair.Claim((bytes(16),)))
     connection.down += map(encode, (page, caught_up, scopes, claimed))
     connection.down += connection.hub.drive(session, session.grant(b"newer"))
     connection.up += [action.data for action in connection.node_session.ping(NOW - 80, 7)]
@@ -85,6 +86,35 @@ def test_the_hub_hands_questions_and_pings_to_its_driver() -> None:
         assert session.receive(encode(question)) == [hub_half.Answer(question)]
     ping = log.Ping(NOW, 7)
     assert session.receive(encode(ping)) == [hub_half.Note(ping)]
+
+
+def test_a_node_has_one_question_unanswered_at_a_time() -> None:
+    session = live().node_session
+    assert session.may_ask
+    session.ask(repair.AskBuckets(Scope("catalogue")))
+    assert not session.may_ask
+    answer = repair.Buckets(Scope("catalogue"), HubSeq(7), bytes(4096))
+    assert session.receive(encode(answer), NOW) == [node_half.Answered(answer)]
+    assert session.may_ask
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        repair.Claimed(HubSeq(7), b"\x80"),
+        feed.Page(Scope("catalogue"), HubSeq(0), HubSeq(0), NO_SALT, False, {}, (), b"\x01"),
+    ],
+)
+@pytest.mark.parametrize("asked", [None, repair.AskBuckets(Scope("catalogue"))])
+def test_an_answer_to_no_question_or_another_ends_the_session(
+    answer: Frame, asked: repair.Question | None
+) -> None:
+    session = live().node_session
+    if asked is not None:
+        session.ask(asked)
+    with pytest.raises(ProtocolError) as refused:
+        session.receive(encode(answer), NOW)
+    assert refused.value.code is Code.UNEXPECTED
 
 
 def test_a_newer_certificate_comes_with_the_hubs_proof() -> None:

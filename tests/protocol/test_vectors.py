@@ -11,7 +11,7 @@ import msgpack
 import pytest
 from nacl.signing import SigningKey, VerifyKey
 
-from protocol import certificate, chain, digest, enrolment, operation, rows
+from protocol import certificate, chain, departure, digest, enrolment, operation, rows
 from protocol.clock import Stamp, clamp
 from protocol.codec import unpack
 from protocol.effects import CounterEffect, CounterKey, DocumentKey, FieldEffect
@@ -164,6 +164,19 @@ def test_a_certificate_is_what_the_page_says(vector: Vector) -> None:
         held.serial,
         held.issued_at_ms,
     ] == vector["parts"][1:]
+
+
+@examples("departure")
+def test_a_departure_is_what_the_page_says(vector: Vector) -> None:
+    hub_key = SigningKey(vector["hub_seed"])
+    public_key = bytes(hub_key.verify_key)
+    held = departure.verify(vector["hex"], public_key, vector["parts"][1])
+    assert departure.sign(held, hub_key) == vector["hex"]
+    body, signature = unpack(vector["hex"])
+    assert body == plain_pack(vector["parts"])
+    VerifyKey(public_key).verify(b"everstock departure 1\0" + body, signature)
+    assert [held.chain, held.node, held.reason, held.at_ms] == vector["parts"][1:]
+    assert departure.digest([vector["hex"]]) == vector["digest"]
 
 
 @examples("signatures")
