@@ -50,7 +50,7 @@ def migrate(db: sqlite3.Connection, schema: Schema) -> int:
 
     Raises: SchemaTooNew if a newer program has written the database.
     """
-    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    version = version_of(db)
     if version > len(schema.steps):
         raise SchemaTooNew(
             f"the database is at version {version} and this program knows {len(schema.steps)}: "
@@ -62,6 +62,11 @@ def migrate(db: sqlite3.Connection, schema: Schema) -> int:
     for number, step in enumerate(schema.steps[version:], start=version + 1):
         _take_step(db, step, number)
     return len(schema.steps)
+
+
+def version_of(db: sqlite3.Connection) -> int:
+    """How many steps the database has taken; 0 for an empty one."""
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
 def describe(db: sqlite3.Connection) -> list[str]:

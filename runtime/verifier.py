@@ -105,6 +105,7 @@ class Verifier:
         self._database = database
         self._every_s = every_h * 3600
         self._world = world
+        self._is_urgent = False
         self._failure_listeners: list[Callable[[], None]] = []
 
     @property
@@ -113,6 +114,10 @@ class Verifier:
         if self.outcome is None:
             return None
         return max(0, self._world.now_ms() - self.outcome.at_ms) / 1000
+
+    def expedite(self) -> None:
+        """Have the first run begin at once: the last daemon did not end in order. Called before `run`."""
+        self._is_urgent = True
 
     def on_failure(self, listener: Callable[[], None]) -> None:
         """Have `listener()` called after every run that came to no end."""
@@ -137,6 +142,8 @@ class Verifier:
             await asyncio.sleep(self._every_s)
 
     def _first_wait_s(self) -> float:
+        if self._is_urgent:
+            return 0.0
         settle_s = FIRST_S + self._world.jitter_ms(int(FIRST_S * 1000)) / 1000
         age_s = self.age_s
         due_s = 0.0 if age_s is None else self._every_s - age_s

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.backup import backup, integrity_problems
+from runtime.backup import PORTION_PAGES, backup, integrity_problems
 from runtime.connection import connect_reader, connect_writer
 from runtime.errors import StoreError
 from runtime.migrations import Schema
@@ -67,6 +67,22 @@ async def test_a_backup_of_a_large_database_ends_though_writing_does_not(
         assert trial < 20_000, "the backup keeps beginning again"
     await copying
     assert trial > 0
+
+
+async def test_a_large_backup_says_how_far_it_is(store: Store, tmp_path: Path) -> None:
+    await store.write(lambda db: db.execute("CREATE TABLE bulk (a BLOB)").rowcount)
+    await store.write(
+        lambda db: db.execute("INSERT INTO bulk VALUES (zeroblob(30000000))").rowcount
+    )
+    told: list[tuple[int, int]] = []
+    copy = tmp_path / "large.backup"
+    await asyncio.to_thread(
+        backup, store.path, copy, progress=lambda done, total: told.append((done, total))
+    )
+    assert len(told) > 1
+    assert told == sorted(told)
+    done, total = told[-1]
+    assert done == total > PORTION_PAGES
 
 
 async def test_a_backup_is_one_private_file(store: Store, tmp_path: Path) -> None:

@@ -107,6 +107,7 @@ async def test_a_body_declared_too_large_is_refused_before_it_comes(client) -> N
     writer.write(head.encode())
     answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 2)
     writer.close()
+    await writer.wait_closed()  # or its socket would outlive the test's loop
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b"connection: close" in answer.lower()
 
@@ -154,6 +155,7 @@ async def test_escapes_that_are_not_utf_8_are_refused(client, path: str, escape:
     writer.write(f"{head}Connection: close\r\n\r\n".encode())
     answer = await asyncio.wait_for(reader.read(), 5)
     writer.close()
+    await writer.wait_closed()  # or its socket would outlive the test's loop
     assert answer.startswith(b"HTTP/1.1 422 ")
     assert b"validation_failed" in answer
 

@@ -109,6 +109,7 @@ async def test_a_stalled_head_is_cut(tmp_path: Path, capsys: pytest.CaptureFixtu
         await asyncio.sleep(0.02)
     assert await asyncio.wait_for(reader.read(), 5) == b""
     writer.close()
+    await writer.wait_closed()
     app[STOP].set()
     await serving
     assert capsys.readouterr().out == f"listening on {url}\n"
@@ -132,6 +133,7 @@ async def test_a_stalled_body_is_cut(aiohttp_client) -> None:
     writer.write(head.encode())
     answer = await asyncio.wait_for(reader.readuntil(b"\r\n"), 5)
     writer.close()
+    await writer.wait_closed()  # or its socket would outlive the test's loop
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert reached == []
 
