@@ -7,24 +7,23 @@ command that writes goes through the running daemon, or takes the folder's lock 
 import json
 import re
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final
 
 import typer
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from hub import app as application
-from hub import offline, shown, verify
+from hub import offline, recovery_commands, shown, verify
+from hub.command_line import AsJson, Data, alone, say, through_daemon
 from hub.config import read_settings
-from hub.datafolder import FolderTaken, HubFolder, NoHub, found, sound, wait_for
+from hub.datafolder import FolderTaken, HubFolder, NoHub, found
 from hub.fleet import AccessChange, Enrolment, Fleet
 from hub.listing import print_nodes
 from hub.store.interface import Refused
 from protocol.certificate import ALL, Role
 from protocol.errors import Code, ProtocolError
-from protocol.session.hub import HubIdentity
-from runtime.backup import backup as back_up
 from runtime.control import DaemonRefused, call_daemon
 from runtime.errors import StoreError
 from runtime.folder import FolderError
@@ -54,8 +53,6 @@ _EXIT_BY_ERROR: Final = (
 _CALLERS_FAULTS: Final = range(400, 500)
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 24 * 3600}
 
-T = TypeVar("T")
-
 cli = typer.Typer(
     name="everstock-hub",
     help="The hub of a chain: it merges what the shops did and tells all of them.",
@@ -65,10 +62,6 @@ cli = typer.Typer(
     rich_markup_mode=None,
 )
 
-Data = Annotated[
-    Path, typer.Option("--data", metavar="DIR", help="The hub's folder.", show_default=False)
-]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON, for programs.")]
 Writes = Annotated[
     list[str] | None,
     typer.Option(
@@ -110,7 +103,7 @@ def init(data: Data) -> None:
     """Make a hub in DIR and print the code of the office's node."""
     world = World()
     print(found(data, world, lambda store, hub: Fleet(store, hub, world).enrol_office()))
-    _say(f"The hub is in {data}. The code above enrols the office's node, once, within a day.")
+    say(f"The hub is in {data}. The code above enrols the office's node, once, within a day.")
 
 
 @cli.command(epilog="Example: everstock-hub serve --data hub --listen 127.0.0.1:7300")
@@ -130,7 +123,8 @@ def serve(
     configure_logging(settings.log_level)
     hub_folder = HubFolder(data)
     with hub_folder.folder.lock():
-        run(application.serve(hub_folder, settings, World()))
+        code = run(application.serve(hub_folder, settings, World()))
+    raise typer.Exit(code)
 
 
 @cli.command(epilog="Example: everstock-hub enrol --data hub --name S01 --writes S01")
@@ -163,8 +157,12 @@ def enrol(
         standby=standby,
         expires_s=_duration_s(expires),
     )
-    answer = _through_daemon(data, "/v1/operator/enrol", wish)
-    code = answer["code"] if answer else _alone(data, lambda fleet: fleet.enrol(wish))
+    answer = through_daemon(data, "/v1/operator/enrol", wish)
+    code = (
+        answer["code"]
+        if answer
+        else alone(data, lambda store, hub: Fleet(store, hub, World()).enrol(wish))
+    )
     print(code)
 
 
@@ -182,9 +180,9 @@ def access(
     if writes is None and reads is None:
         raise Refused(Code.BAD_VALUE, "say --writes or --reads")
     change = AccessChange(name=name, writes=_listed(writes), reads=_listed(reads))
-    if _through_daemon(data, "/v1/operator/access", change) is None:
-        _alone(data, lambda fleet: fleet.change_access(change))
-    _say(f"{name} has its new rights; it hears of them now, or when it next connects.")
+    if through_daemon(data, "/v1/operator/access", change) is None:
+        alone(data, lambda store, hub: Fleet(store, hub, World()).change_access(change))
+    say(f"{name} has its new rights; it hears of them now, or when it next connects.")
 
 
 @cli.command(epilog="Example: everstock-hub nodes --data hub --json")
@@ -204,26 +202,12 @@ def nodes(data: Data, as_json: AsJson = False) -> None:
 def quarantine(data: Data, as_json: AsJson = False) -> None:
     """List the operations that have no effect, and why.
 
-    With --json it is one object a line.
+    With --json it is one object a line, and says in `release` what an office posts to /v1/movements of its node, under
+    which Idempotency-Key, to make it count after all.
     """
     for operation in offline.quarantine(HubFolder(data).database):
         item = shown.quarantined(operation)
         print(json.dumps(item) if as_json else shown.line(item))
-
-
-@cli.command(epilog="Example: everstock-hub backup --data hub hub-2030-01-31.db")
-def backup(
-    data: Data,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A new file; it must not exist.")],
-) -> None:
-    """Copy the database to FILE, checked and durable.
-
-    A running daemon may go on meanwhile.
-    """
-    database = HubFolder(data).database
-    with sound(database):
-        back_up(database, file)
-    _say(f"{file} is a whole copy. Keep {data}/hub.key with it: it is not inside.")
 
 
 @cli.command("verify", epilog="Example: everstock-hub verify --data hub")
@@ -239,10 +223,13 @@ def verify_command(data: Data, as_json: AsJson = False) -> None:
         for problem in report.problems:
             print(problem)
     if report.problems:
-        _say("Something is wrong.")
+        say("Something is wrong.")
         raise typer.Exit(EXIT_FOUND_WRONG)
     sizes = report.sizes
-    _say(f"Everything adds up: {sizes.operations} operations, {sizes.rows} rows.")
+    say(f"Everything adds up: {sizes.operations} operations, {sizes.rows} rows.")
+
+
+recovery_commands.add_to(cli)
 
 
 def main() -> None:
@@ -250,17 +237,12 @@ def main() -> None:
     try:
         cli()
     except DaemonRefused as refused:
-        _say(_sentence(refused))
+        say(_sentence(refused))
         is_ours = refused.problem.get("status") in _CALLERS_FAULTS
         sys.exit(EXIT_USAGE if is_ours else EXIT_IO)
     except tuple(kind for kind, _ in _EXIT_BY_ERROR) as error:
-        _say(_sentence(error))
+        say(_sentence(error))
         sys.exit(next(code for kind, code in _EXIT_BY_ERROR if isinstance(error, kind)))
-
-
-def _through_daemon(data: Path, path: str, body: BaseModel) -> Mapping[str, object] | None:
-    """What the running daemon answered; None when none runs."""
-    return call_daemon(HubFolder(data).folder, path, body.model_dump(mode="json"))
 
 
 def _nodes(hub_folder: HubFolder) -> list[Mapping[str, object]]:
@@ -273,23 +255,6 @@ def _nodes(hub_folder: HubFolder) -> list[Mapping[str, object]]:
         ]
     listed = answer.get("nodes")
     return [node for node in listed if isinstance(node, dict)] if isinstance(listed, list) else []
-
-
-def _alone(data: Path, task: Callable[[Fleet], Awaitable[T]]) -> T:
-    """Do it here, under the folder's lock."""
-    hub_folder = HubFolder(data)
-
-    async def work() -> T:
-        store = await hub_folder.open_store()
-        try:
-            chain = (await store.history()).chain
-            return await task(Fleet(store, HubIdentity(chain, key), World()))
-        finally:
-            await store.close()
-
-    with hub_folder.folder.lock():
-        key = hub_folder.signing_key()
-        return wait_for(work)
 
 
 def _listed(values: Sequence[str] | None) -> tuple[str, ...] | None:
@@ -318,10 +283,6 @@ def _sentence(error: BaseException) -> str:
         case _:
             words = str(error)
     return f"everstock-hub: {words.rstrip('.')}."
-
-
-def _say(words: str) -> None:
-    print(words, file=sys.stderr)
 
 
 if __name__ == "__main__":

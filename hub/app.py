@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from hub.config import HubSettings
 from hub.datafolder import HubFolder
+from hub.departures import Departures
 from hub.enrolment import EnrolmentRoutes
 from hub.feed import Feed
 from hub.fleet import Fleet
@@ -21,12 +22,17 @@ from hub.live import LiveSessions
 from hub.metrics import HubMetrics
 from hub.opening import Hub
 from hub.operators import OperatorRoutes, operator_only
+from hub.questions import Questions
+from hub.restore import begin_again_if_put_back
+from hub.safekeeping import keep_safe
 from hub.seen import SignsOfLife
 from hub.sessions import Sessions
-from hub.store.interface import History
+from hub.stable import Stable
+from hub.store.interface import History, HubStore
 from hub.store.sqlite.store import SqliteHubStore
+from hub.witness import WitnessWriter, read_witness
 from protocol.session.hub import HubIdentity
-from runtime import service
+from runtime import selfcheck, service
 from runtime.bounds import Bounds
 from runtime.errors import StoreError
 from runtime.metrics import REFRESH, metrics_handler, new_registry, observe_commits
@@ -50,6 +56,15 @@ HUB = web.AppKey("HUB", Hub)
 
 async def serve(folder: HubFolder, settings: HubSettings, world: World) -> int:
     """Serve until told to stop; the caller holds the folder's lock. Returns the exit code."""
+    data = folder.folder.path
+    advice = f"`everstock-hub verify --data {data}` lists every place, and `everstock-hub restore` puts a backup in its place"
+    start = await asyncio.to_thread(selfcheck.begin, folder.folder, folder.database, advice)
+    keeps_witness = await asyncio.to_thread(settings.witness_folder, folder.folder)
+    why = await asyncio.to_thread(
+        lambda: begin_again_if_put_back(folder.folder, read_witness(keeps_witness), world)
+    )
+    if why is not None:
+        _log.warning("the database was put back: a new epoch begins, open codes are void", why=why)
     key = await asyncio.to_thread(folder.signing_key)
     token_digest = await asyncio.to_thread(folder.token_digest)
     registry = new_registry()
@@ -57,9 +72,15 @@ async def serve(folder: HubFolder, settings: HubSettings, world: World) -> int:
     verifier = Verifier(
         "hub", folder.folder, folder.database, every_h=settings.verify_every_h, world=world
     )
+    selfcheck.tell(start)
+    if start.to_verify:
+        verifier.expedite()
     try:
         history = await store.history()
         app = make_app(store, history, key, token_digest, settings, world, registry, verifier)
+        # Whoever runs it starts it again; as it is, it could take nothing any more.
+        store.on_broken(app[service.STOP].set)
+        keep_safe(app, app[HUB], folder, WitnessWriter(keeps_witness, store), settings)
         _log.info(
             "the hub starts",
             version=VERSION,
@@ -76,13 +97,34 @@ async def serve(folder: HubFolder, settings: HubSettings, world: World) -> int:
             ssl_context=settings.server_tls(),
             on_ready=lambda url: _log.info("the hub serves", url=url),
         )
-        return service.EXIT_OK if store.is_writable else service.EXIT_IO
+        if not store.is_writable:
+            return service.EXIT_IO
+        await asyncio.to_thread(selfcheck.end, folder.folder)
+        return service.EXIT_OK
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise OSError(f"{settings.listen} is in use") from error
         raise
     finally:
         await store.close()
+
+
+def make_hub(
+    store: HubStore, history: History, key: SigningKey, world: World, metrics: HubMetrics
+) -> Hub:
+    """Put together what all sessions share; before the first it has to `remember`."""
+    identity = HubIdentity(history.chain, key)
+    feed, seen = Feed(store, history, metrics.page), SignsOfLife(store)
+    live = LiveSessions()
+    departures, stable = Departures(store, identity, live, world), Stable(store, world)
+    questions = Questions(store, feed)
+    return Hub(store, feed, live, identity, world, metrics, seen, departures, stable, questions)
+
+
+async def remember(hub: Hub) -> None:
+    """Read what is kept of nodes that left and of backups."""
+    await hub.departures.load()
+    await hub.stable.load()
 
 
 def make_app(
@@ -99,10 +141,8 @@ def make_app(
 
     The verifier runs while the application does.
     """
-    identity = HubIdentity(history.chain, key)
     metrics = HubMetrics(registry)
-    feed, seen = Feed(store, history, metrics.page), SignsOfLife(store)
-    hub = Hub(store, feed, LiveSessions(), identity, world, metrics, seen)
+    hub = make_hub(store, history, key, world, metrics)
     app = service.new_app(
         lambda: settings.allowed_hosts,
         registry,
@@ -143,6 +183,7 @@ def _route(
         await sessions.end_all(SESSIONS_END_S)
         await hub.seen.close()
 
+    app.on_startup.append(lambda _app: remember(hub))
     app.on_shutdown.append(say_goodbye)
     app.add_routes(
         [
@@ -158,6 +199,9 @@ def _route(
             web.post("/v1/operator/status", operators.status),
             web.post("/v1/operator/enrol", operators.enrol),
             web.post("/v1/operator/access", operators.access),
+            web.post("/v1/operator/retire", operators.retire),
+            web.post("/v1/operator/revoke", operators.revoke),
+            web.post("/v1/operator/backup", operators.backup),
         ]
     )
 
@@ -182,6 +226,7 @@ def _watch(app: web.Application, hub: Hub, metrics: HubMetrics) -> None:
         sessions = list(hub.live)
         nodes = len({session.node for session in sessions})
         metrics.show_sessions(nodes, [session.behind for session in sessions])
+        metrics.show_recovery(hub.stable.age_s, len(hub.departures.records))
         now_ms = hub.world.now_ms()
         try:
             counts = await hub.store.counts(now_ms)

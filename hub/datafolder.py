@@ -113,8 +113,10 @@ def sound(database: Path) -> Iterator[None]:
 
 
 def _advice(database: Path) -> str:
+    if database.name != DATABASE:
+        return ""  # a backup: no command repairs or replaces one
     command = f"everstock-hub verify --data {database.parent}"
-    return f"; `{command}` says more, and a backup of it can take its place"
+    return f"; `{command}` says more, and `everstock-hub restore --move-aside` puts a backup in its place"
 
 
 def found(path: Path, world: World, finish: Callable[[HubStore, HubIdentity], Awaitable[T]]) -> T:

@@ -13,7 +13,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from hub.fleet import Device, Fleet
 from hub.sessions import Sessions
+from hub.shown import missing_since_ms
 from hub.store.interface import Refused
+from hub.store.records import Replacement
 from protocol.enrolment import CODE_ID_BYTES, sign_hello
 from protocol.errors import Code, ProtocolError
 from protocol.ids import check_code
@@ -161,6 +163,7 @@ class EnrolmentRoutes:
             "certificate": redeemed.certificate.hex(),
             "chain": self._identity.chain.hex(),
             "name": redeemed.name,
+            "replaces": _replaced(await self._fleet.predecessor(redeemed.name)),
         }
         return web.json_response(answer, status=201)
 
@@ -171,6 +174,11 @@ class EnrolmentRoutes:
                 "Too many enrolments from this address; try again in a minute.",
                 headers={"Retry-After": "60"},
             )
+
+
+def _replaced(old: Replacement | None) -> dict[str, object] | None:
+    """What a spare tells its shop: what the old node recorded after `heard_at`, the hub may never have had."""
+    return None if old is None else {"name": old.replaced, "heard_at": missing_since_ms(old)}
 
 
 def problem_of(error: Refused | ProtocolError) -> Problem:

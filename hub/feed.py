@@ -60,17 +60,17 @@ class Feed:
         self._observe_page = observe_page
         self._store = store
         self._versions: dict[Scope, int] = {}
-        self._subscribers: set[Subscriber] = set()
+        self._subscribers: dict[Subscriber, None] = {}  # told in the order they came
         self._pages: OrderedDict[tuple[Scope, HubSeq], _Reading] = OrderedDict()
         store.listen(self._moved)
 
     def add(self, subscriber: Subscriber) -> None:
         """Tell it of every commit from now on."""
-        self._subscribers.add(subscriber)
+        self._subscribers[subscriber] = None
 
     def remove(self, subscriber: Subscriber) -> None:
         """Tell it no more."""
-        self._subscribers.discard(subscriber)
+        self._subscribers.pop(subscriber, None)
 
     async def page(self, scope: Scope, base: HubSeq, *, least_to: HubSeq) -> SharedPage:
         """The rows of a scope after `base`, from a snapshot that has every commit seen so far.

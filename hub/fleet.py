@@ -11,6 +11,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub.store.interface import Access, Grant, HubStore, NewCode, Redeemed, Redemption, Refused
+from hub.store.records import Replacement, Retirement
 from protocol import enrolment
 from protocol.certificate import ALL, Certificate, Role, check_reads, issue
 from protocol.enrolment import CODE_ID_BYTES, SECRET_BYTES, EnrolmentCode
@@ -54,6 +55,14 @@ class AccessChange(BaseModel):
     name: str
     writes: _Names | None = None
     reads: _Names | None = None
+
+
+class Named(BaseModel):
+    """A node that an operator names."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    name: Annotated[str, Field(max_length=NAME_CHARS_MAX)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +146,10 @@ class Fleet:
         )
         return await self._store.redeem(redemption)
 
+    async def predecessor(self, name: str) -> Replacement | None:
+        """Whose locations the node of this name took over, and how far that one's log came; None for nobody's."""
+        return next((each for each in await self._store.replacements() if each.name == name), None)
+
     async def change_access(self, change: AccessChange) -> Grant:
         """Give a node other rights.
 
@@ -154,6 +167,15 @@ class Fleet:
             change.name, writes, reads, issue_, self._identity.chain, self._world.now_ms()
         )
         return await self._store.change_access(access)
+
+    async def retire(self, name: str) -> Grant:
+        """Have a node deliver what it recorded, and then go; what it may write ends now.
+
+        Raises:
+            Refused: `not_found`; `revoked`, `retired` when it has gone already.
+        """
+        retirement = Retirement(name, self._issue, self._identity.chain, self._world.now_ms())
+        return await self._store.retire(retirement)
 
     def _issue(self, certificate: Certificate) -> bytes:
         return issue(certificate, self._identity.signing_key)

@@ -4,12 +4,17 @@ Invariant: at most one session a replica. The database fences the older one befo
 this keeps in memory decides nothing about data.
 """
 
-from collections.abc import Iterator
-from typing import Protocol
+from collections import OrderedDict, deque
+from collections.abc import Iterator, Sequence
+from typing import Final, Protocol
 
 from protocol.certificate import Certificate
 from protocol.errors import Code
 from protocol.ids import Epoch, NodeId, ReplicaId
+from protocol.limits import FLIPS_MAX, FLIPS_WITHIN_S
+
+LOGS_KEPT: Final = 1_000
+BOOTS_KEPT: Final = 8
 
 
 class LiveSession(Protocol):
@@ -44,12 +49,46 @@ class LiveSession(Protocol):
     def regrant(self, certificate: Certificate, signed: bytes) -> None:
         """Go on under a newer certificate."""
 
+    def tell_departures(self, records: Sequence[bytes]) -> None:
+        """Tell the node which others left for good, if it keeps such records."""
+
+
+class Takeovers:
+    """Who was superseded lately, and came back: a process that is started anew has a boot id that nobody knows.
+
+    Invariant: of at most LOGS_KEPT logs, those that were taken over last.
+    """
+
+    def __init__(self) -> None:
+        self._superseded: OrderedDict[ReplicaId, deque[bytes]] = OrderedDict()
+        self._flips_s: dict[ReplicaId, deque[float]] = {}
+
+    def note(self, replica: ReplicaId, superseded: bytes, newest: bytes, now_s: float) -> None:
+        """A process took a log over from another."""
+        boots = self._superseded.setdefault(replica, deque(maxlen=BOOTS_KEPT))
+        self._superseded.move_to_end(replica)
+        flips_s = self._flips_s.setdefault(replica, deque(maxlen=FLIPS_MAX))
+        if newest in boots:
+            flips_s.append(now_s)
+        if superseded not in boots:
+            boots.append(superseded)
+        if len(self._superseded) > LOGS_KEPT:
+            forgotten, _ = self._superseded.popitem(last=False)
+            del self._flips_s[forgotten]
+
+    def count(self, replica: ReplicaId, boot: bytes, now_s: float) -> int:
+        """How often within FLIPS_WITHIN_S one came back, with this one if it does."""
+        recent = [at for at in self._flips_s.get(replica, ()) if now_s - at <= FLIPS_WITHIN_S]
+        comes_back = boot in self._superseded.get(replica, ())
+        return len(recent) + 1 if comes_back else 0
+
 
 class LiveSessions:
     """The open sessions, by replica."""
 
     def __init__(self) -> None:
         self._by_replica: dict[ReplicaId, LiveSession] = {}
+        self._takeovers = Takeovers()
         self.epoch: Epoch | None = None
         """The newest epoch begun here; None while it is the one that the hub started in."""
 
@@ -67,11 +106,20 @@ class LiveSessions:
         """The open sessions of a node; more than one while a copy of its folder runs elsewhere."""
         return [session for session in self if session.node == node]
 
-    def enter(self, session: LiveSession) -> LiveSession | None:
+    def enter(self, session: LiveSession, now_s: float) -> LiveSession | None:
         """Enter a session; returns the one it took the place of, which the caller ends."""
         older = self._by_replica.get(session.replica)
         self._by_replica[session.replica] = session
+        if older is not None and older.boot != session.boot:
+            self._takeovers.note(session.replica, older.boot, session.boot, now_s)
         return older
+
+    def flips(self, replica: ReplicaId, boot: bytes, now_s: float) -> int:
+        """How often lately a superseded process took this log back, with the one that is about to."""
+        live = self._by_replica.get(replica)
+        if live is None or live.boot == boot:
+            return 0
+        return self._takeovers.count(replica, boot, now_s)
 
     def leave(self, session: LiveSession) -> None:
         """Take a session out, unless a newer one stands in its place."""

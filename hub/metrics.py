@@ -70,6 +70,13 @@ class HubMetrics:
         self._silence = self._gauge(
             "node_silence_seconds", "Since the node that is away longest was heard of"
         )
+        self._backup_age = self._gauge(
+            "backup_age_seconds", "Since the newest backup that was restored and verified was taken"
+        )
+        self.backup_failures = self._counter(
+            "backup_failures", "Scheduled backups that came to no end"
+        )
+        self._departed = self._gauge("nodes_departed", "Nodes that were revoked or are retired")
         self._in_quarantine = self._gauge(
             "quarantined_operations", "Operations in the ledger without effect, in all"
         )
@@ -85,6 +92,11 @@ class HubMetrics:
         in_order = sorted(behind) or [0]
         for label, share in _QUANTILES.items():
             self._lag.labels(label).set(in_order[math.ceil(share * len(in_order)) - 1])
+
+    def show_recovery(self, backup_age_s: float | None, departed: int) -> None:
+        """Set what is known in memory of backups and of nodes that left."""
+        self._backup_age.set(NOT_KNOWN if backup_age_s is None else backup_age_s)
+        self._departed.set(departed)
 
     def show_counts(self, counts: Counts | None, now_ms: int) -> None:
         """Set what was read from the store; None when it cannot be read now."""

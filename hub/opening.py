@@ -9,13 +9,17 @@ from typing import Final
 
 import structlog
 
+from hub.departures import GONE_RETRY_MS, Departures
 from hub.feed import Feed
 from hub.live import LiveSession, LiveSessions
 from hub.metrics import HubMetrics
+from hub.questions import Questions
 from hub.seen import SignsOfLife
-from hub.store.interface import HubStore, Opening, Refused
+from hub.stable import Stable
+from hub.store.interface import HubStore, Opened, Opening, Refused
 from hub.subscription import Subscription
 from protocol.certificate import Certificate, issue, verify
+from protocol.departure import Reason
 from protocol.errors import Code
 from protocol.frames.handshake import Hello
 from protocol.ids import Epoch, HubSeq, Scope, Seq
@@ -27,8 +31,10 @@ from runtime.world import World
 EPOCH_RETRY_MS: Final = 2_000
 HORIZON: Final = HubSeq(0)
 """No salt is pruned yet, so every cursor of this history can be continued."""
-STABLE: Final = Seq(0)
-"""No backup of this hub is verified yet, so nodes keep everything."""
+
+RETIRE_RETRY_MS: Final = 200
+COME_ONCE_MORE: Final = "this node retires: it comes once more to say that nothing is left"
+ALL_IS_HERE: Final = "this node is retired, and everything it recorded is at the hub"
 
 _log = structlog.get_logger(__name__)
 
@@ -44,6 +50,9 @@ class Hub:
     world: World
     metrics: HubMetrics
     seen: SignsOfLife
+    departures: Departures
+    stable: Stable
+    questions: Questions
 
 
 class Newcomer:
@@ -52,6 +61,10 @@ class Newcomer:
     def __init__(self, half: HubSession, hub: Hub) -> None:
         self.boot = b""
         self.subscription: Subscription | None = None
+        self.keeps_departures = False
+        """Whether the node keeps what it is told of nodes that left."""
+        self.goes_at: Seq | None = None
+        """A retiring node has delivered what it knew of at HELLO when its log is here up to this; None for others."""
         self._half = half
         self._hub = hub
         self._decided_in = Epoch(b"")
@@ -74,6 +87,10 @@ class Newcomer:
         """Look the node up; what it showed is signed by this hub's key."""
         record = await self._hub.store.node(certificate.node)
         self._shown = self._newest = certificate
+        reason = self._hub.departures.reason(certificate.node)
+        if reason is not None:
+            # Also of a node that this hub has forgotten: it was put back to a backup, and heard of it again.
+            return self._half.node_checked(NodeStanding(reason.value), None)
         if record is None:
             return self._half.node_checked(NodeStanding.UNKNOWN, None)
         if record.public_key != certificate.public_key:
@@ -93,7 +110,8 @@ class Newcomer:
         if standing.owner is not None:
             live = self._hub.live.of_replica(hello.replica)
             live_boot = None if live is None else live.boot
-            replica = ReplicaStanding(standing.owner, standing.acked, live_boot)
+            flips = self._hub.live.flips(hello.replica, hello.boot, self._hub.world.monotonic_s())
+            replica = ReplicaStanding(standing.owner, standing.acked, live_boot, flips)
         self._decided_in = standing.epoch
         hub = HubStanding(standing.epoch, standing.head, HORIZON, standing.salts)
         return self._half.replica_checked(hello, replica, hub)
@@ -112,6 +130,8 @@ class Newcomer:
         self._take_over(session)
         if accept.mint_epoch and opened.epoch != self._decided_in:
             self._end_others(session, opened.epoch)
+        if gone := await self._gone(opened, hello):
+            return gone
         # Another session may have begun an epoch since the hello table decided: the cursors are of the one before.
         is_other_epoch = hello.epoch is not None and hello.epoch != opened.epoch
         all_anew = accept.reset_all or is_other_epoch
@@ -130,15 +150,47 @@ class Newcomer:
             epoch=opened.epoch,
             acked=opened.acked,
             chain=opened.chain,
-            stable=STABLE,
+            stable=hub.stable.of(hello.replica),
             scopes=subscription.scopes,
             reset=subscription.scopes if reset is None else sorted(reset),
             quarantined=(),
             now_ms=hub.world.now_ms(),
+            departed=hub.departures.digest,
         )
+        welcome += self._departures(hello)
         if opened.newest_quarantined <= hello.status_seen:
             return welcome
         return [*welcome, *await self._quarantined(hello)]
+
+    async def _gone(self, opened: Opened, hello: Hello) -> list[Action]:
+        """The end of a node that left, or has nothing left to do; nothing for others."""
+        if (reason := self._hub.departures.reason(self.certificate.node)) is not None:
+            # Revoked while this transaction's answer was on its way: not among those that were told to end.
+            return self._half.end(Code(reason.value), f"this node was {reason.value}", retry_ms=0)
+        self.goes_at = hello.last_seq if opened.is_retiring else None
+        return await self.delivered(opened.acked)
+
+    def _departures(self, hello: Hello) -> list[Action]:
+        """All of them, for a node that keeps others."""
+        departures = self._hub.departures
+        self.keeps_departures = hello.departed is not None
+        is_new = self.keeps_departures and hello.departed != departures.digest
+        return self._half.tell_departures(departures.records) if is_new else []
+
+    async def delivered(self, acked: Seq) -> list[Action]:
+        """Let a retiring node go once everything that it had recorded is in the ledger."""
+        if self.goes_at is None or acked < self.goes_at:
+            return []
+        return await self._let_go()
+
+    async def _let_go(self) -> list[Action]:
+        shown = self._shown
+        if shown is None or shown.serial < self.certificate.serial:
+            # Until it heard in this session that it writes nowhere any more, it may have recorded another sale.
+            retry_ms = self._hub.world.jitter_ms(RETIRE_RETRY_MS)
+            return self._half.end(Code.RESTARTING, COME_ONCE_MORE, retry_ms=retry_ms)
+        await self._hub.departures.depart(self.certificate.node, Reason.RETIRED)
+        return self._half.end(Code.RETIRED, ALL_IS_HERE, retry_ms=GONE_RETRY_MS)
 
     async def _quarantined(self, hello: Hello) -> list[Action]:
         """Everything the node has not heard of yet, in pieces."""
@@ -170,7 +222,7 @@ class Newcomer:
         )
 
     def _take_over(self, session: LiveSession) -> None:
-        older = self._hub.live.enter(session)
+        older = self._hub.live.enter(session, self._hub.world.monotonic_s())
         if older is None:
             return
         if older.boot == self.boot:

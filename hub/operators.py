@@ -12,9 +12,10 @@ from aiohttp.typedefs import Handler, Middleware
 
 from hub import shown
 from hub.enrolment import problem_of
-from hub.fleet import AccessChange, Enrolment, Fleet
+from hub.fleet import AccessChange, Enrolment, Fleet, Named
 from hub.live import LiveSession
 from hub.opening import Hub
+from hub.recording import TakenBackup
 from hub.sessions import Sessions
 from hub.store.interface import Refused
 from protocol.digest import to_text
@@ -75,6 +76,8 @@ class OperatorRoutes:
                 "quarantined": counts.quarantined,
                 "codes_open": counts.codes_open,
                 "connected": len(self._hub.live),
+                "backup": shown.backup(self._hub.stable.newest),
+                "replacements": list(map(shown.replacement, await store.replacements())),
                 **outcome_json(self._verifier.outcome, shown.instant),
                 "nodes": nodes,
             }
@@ -120,6 +123,34 @@ class OperatorRoutes:
             raise problem_of(error) from error
         self._sessions.regrant(grant)
         return web.json_response({"name": change.name})
+
+    async def retire(self, request: web.Request) -> web.Response:
+        """Have a node deliver what it recorded, and go."""
+        named = Named.model_validate(read_json(await request.read()))
+        try:
+            grant = await self._fleet.retire(named.name)
+        except (Refused, ProtocolError) as error:
+            raise problem_of(error) from error
+        self._sessions.retire(grant)
+        return web.json_response({"name": named.name})
+
+    async def revoke(self, request: web.Request) -> web.Response:
+        """Let a node in no more; its open sessions end before the answer."""
+        named = Named.model_validate(read_json(await request.read()))
+        try:
+            await self._hub.departures.revoke(named.name)
+        except Refused as error:
+            raise problem_of(error) from error
+        return web.json_response({"name": named.name})
+
+    async def backup(self, request: web.Request) -> web.Response:
+        """Count a backup that `everstock-hub backup` has restored and verified."""
+        taken = TakenBackup.model_validate(read_json(await request.read()))
+        try:
+            await self._hub.stable.record(taken.verified())
+        except Refused as error:
+            raise problem_of(error) from error
+        return web.json_response({"file": taken.file})
 
     def _connection(self, sessions: list[LiveSession]) -> dict[str, object]:
         if not sessions:

@@ -6,20 +6,21 @@ BATCHES_IN_FLIGHT_MAX batches of a session wait for the disk together; a fifth s
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
-from aiohttp import WSMsgType, web
 
 from hub.doorstep import Doorstep, GaveWay
 from hub.metrics import GONE
-from hub.opening import STABLE, Hub, Newcomer
-from hub.store.interface import Committed, Fenced, Push, SteppedBack
+from hub.opening import Hub, Newcomer
+from hub.store.interface import Committed, Fenced, Push, Refused, SteppedBack
 from protocol.certificate import Certificate
-from protocol.errors import Code
+from protocol.errors import Code, ProtocolError
+from protocol.frames.fleet import Departures
 from protocol.frames.log import Acknowledge, Negative, Operations, Ping
-from protocol.frames.repair import AskBuckets, AskLedger, Claim, Claimed, Fetch
-from protocol.ids import NodeId, ReplicaId, Salt
+from protocol.frames.repair import Question
+from protocol.ids import NodeId, ReplicaId, Salt, Seq
 from protocol.limits import BATCHES_IN_FLIGHT_MAX, HANDSHAKE_S_MAX, SUPERSEDED_RETRY_MS
 from protocol.session.hub import (
     Action,
@@ -29,12 +30,13 @@ from protocol.session.hub import (
     Commit,
     End,
     HubSession,
+    Learn,
     Note,
     Open,
     Send,
     State,
 )
-from protocol.wire import encode
+from runtime.line import Line, TextReceived
 from runtime.store import StoreError
 
 SEND_S_MAX: Final = 30.0
@@ -42,8 +44,6 @@ SEND_S_MAX: Final = 30.0
 DECODE_APART_BYTES: Final = 64 * 1024
 """Decoding a hostile frame of 256 KiB takes 60 ms; larger ones than this leave the event loop free meanwhile."""
 STORE_RETRY_MS: Final = 5_000
-
-_CONTROLS: Final = frozenset({WSMsgType.PING, WSMsgType.PONG})
 
 _log = structlog.get_logger(__name__)
 _Outcome = Committed | SteppedBack | Fenced | StoreError
@@ -57,20 +57,23 @@ class Session:
     """One connection, from its first frame to its last.
 
     Args:
-        line: the open WebSocket; the owner closes it.
+        line: open; the owner closes it.
         half: the hub's half of the session.
         hub: what all sessions share.
     """
 
-    def __init__(self, line: web.WebSocketResponse, half: HubSession, hub: Hub) -> None:
+    def __init__(self, line: Line, half: HubSession, hub: Hub) -> None:
         self.pending: int | None = None
         self._line = line
         self._half = half
         self._hub = hub
         self._newcomer = Newcomer(half, hub)
         self._batches: asyncio.Queue[asyncio.Task[_Outcome]] = asyncio.Queue()
+        self._departed: asyncio.Queue[Sequence[bytes]] = asyncio.Queue()
         self._slots = asyncio.Semaphore(BATCHES_IN_FLIGHT_MAX)
         self._tasks: asyncio.TaskGroup | None = None
+        self._is_answering = False
+        self._answers = asyncio.Lock()
         self._ended_for: Code | None = None
         self._stopped: asyncio.Future[tuple[Code, str, int] | None] = (
             asyncio.get_running_loop().create_future()
@@ -114,6 +117,11 @@ class Session:
         """Go on under a newer certificate."""
         if self._newcomer.subscription is not None:
             self._newcomer.subscription.regrant(certificate, signed)
+
+    def tell_departures(self, records: Sequence[bytes]) -> None:
+        """Tell the node which others left for good, if it keeps such records."""
+        if self._newcomer.keeps_departures:
+            self._departed.put_nowait(records)
 
     @property
     def name(self) -> str | None:
@@ -181,6 +189,7 @@ class Session:
                 self._tasks.create_task(subscription.run(self._send), name="feed")
                 self._tasks.create_task(self._answer_batches(), name="answers")
                 self._tasks.create_task(self._wait_for_stop(), name="stop")
+                self._tasks.create_task(self._pass_departures_on(), name="departures")
                 while self._half.state is State.LIVE:
                     await self._carry_out(await self._receive())
                 raise _Gone
@@ -221,8 +230,10 @@ class Session:
                 await self._submit(operations)
             case Note(ping):
                 return self._note(ping)
+            case Learn(departures):
+                return await self._learn(departures)
             case Answer(question):
-                return await self._answer(question)
+                return self._take_question(question)
             case End(code):
                 self._ended_for = code
         return []
@@ -268,6 +279,8 @@ class Session:
         while True:
             outcome = await (await self._batches.get())
             await self._carry_out(self._answer_to(outcome))
+            if isinstance(outcome, Committed):
+                await self._carry_out(await self._newcomer.delivered(outcome.acked))
             self._slots.release()
             if self._half.state is State.ENDED:
                 raise _Gone
@@ -276,7 +289,7 @@ class Session:
         match outcome:
             case Committed(acked, chain, accepted_at_ms, quarantined):
                 self._hub.metrics.quarantined.inc(len(quarantined))
-                answer = Acknowledge(acked, chain, accepted_at_ms, STABLE)
+                answer = Acknowledge(acked, chain, accepted_at_ms, self._stable)
                 return self._half.committed(answer, quarantined)
             case SteppedBack(code, acked, chain):
                 return self._half.stepped_back(Negative(code, acked, chain))
@@ -292,38 +305,55 @@ class Session:
         self.pending = ping.pending
         now_ms = self._hub.world.now_ms()
         self._hub.seen.note(self.node, ping.pending, now_ms)
-        return list(self._half.pong(ping, now_ms=now_ms, stable=STABLE))
+        return list(self._half.pong(ping, now_ms=now_ms, stable=self._stable))
 
-    async def _answer(self, question: Claim | AskBuckets | Fetch | AskLedger) -> list[Action]:
-        if not isinstance(question, Claim):
-            detail = f"{type(question).__name__} is not offered by this hub"
+    @property
+    def _stable(self) -> Seq:
+        return self._hub.stable.of(self.replica)
+
+    async def _learn(self, departures: Departures) -> list[Action]:
+        try:
+            await self._hub.departures.learn(departures.records)
+        except (ProtocolError, Refused) as error:
+            return self._half.end(error.code, error.detail, retry_ms=STORE_RETRY_MS)
+        return []
+
+    def _take_question(self, question: Question) -> list[Action]:
+        """Answer beside everything else, since it may have to wait its turn; a node has one question unanswered."""
+        assert self._tasks is not None, "questions are due once the session is live"
+        if self._is_answering:
+            detail = "the question before is not answered yet"
             return self._half.end(Code.UNEXPECTED, detail, retry_ms=0)
-        inside = await self._hub.store.claim(self.node, question.op_ids)
-        bits = "".join("1" if is_inside else "0" for is_inside in inside)
-        whole = bits.ljust(-(-len(bits) // 8) * 8, "0")
-        return [Send(encode(Claimed(int(whole, 2).to_bytes(len(whole) // 8))))]
+        self._is_answering = True
+        self._tasks.create_task(self._answer(question), name="question")
+        return []
+
+    async def _answer(self, question: Question) -> None:
+        subscription = self._newcomer.subscription
+        assert subscription is not None, "shake_hands has said WELCOME"
+        rights = subscription.certificate
+        async with self._answers:  # one that the peer does not take keeps the next from being read
+            answer = await self._hub.questions.answer(question, rights, self.replica)
+            # Before it is sent: the node may ask on as soon as it has it.
+            self._is_answering = False
+            await self._carry_out(self._half.answer(answer))
 
     # --- the line --------------------------------------------------------------------------------------------------
 
     async def _receive(self) -> list[Action]:
-        while (message := await self._line.receive()).type in _CONTROLS:
-            if message.type is WSMsgType.PING:
-                await self._line.pong(message.data)
-            await asyncio.sleep(0)
+        try:
+            data = await self._line.receive()
+        except TextReceived:
+            return self._half.end(Code.BAD_FRAME, "frames are binary", retry_ms=0)
         # What has come is received without a pause, so a flood of small frames would keep everybody else waiting.
         await asyncio.sleep(0)
-        if message.type is WSMsgType.TEXT:
-            return self._half.end(Code.BAD_FRAME, "frames are binary", retry_ms=0)
-        if message.type is not WSMsgType.BINARY:
-            raise ConnectionResetError("the peer has gone")
-        data: bytes = message.data
         if len(data) > DECODE_APART_BYTES:
             return await asyncio.to_thread(self._half.receive, data)
         return self._half.receive(data)
 
     async def _send(self, data: bytes) -> None:
         async with asyncio.timeout(SEND_S_MAX):
-            await self._line.send_bytes(data)
+            await self._line.send(data)
 
     async def _wait_for_stop(self) -> None:
         reason = await self._stopped
@@ -331,6 +361,11 @@ class Session:
             code, detail, retry_ms = reason
             await self._carry_out(self._half.end(code, detail, retry_ms=retry_ms))
         raise _Gone
+
+    async def _pass_departures_on(self) -> None:
+        while True:
+            records = await self._departed.get()
+            await self._carry_out(self._half.tell_departures(records))
 
     async def _refuse_for_store(self, error: BaseException) -> None:
         _log.error("a session ended for want of the store", error=str(error))

@@ -1,4 +1,4 @@
-"""Sessions over WebSocket: admission, and the ends that come from outside.
+"""Sessions: admission, and the ends that come from outside.
 
 Invariant: whoever is turned away or ended is told why and when to come back, with a wait of its own, so that a herd
 does not return at once. Nothing here decides about data; `session.py` drives one session.
@@ -6,6 +6,7 @@ does not return at once. Nothing here decides about data; `session.py` drives on
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Final
 
 from aiohttp import web
@@ -13,7 +14,7 @@ from aiohttp import web
 from hub.admission import Admission, Crowded
 from hub.config import HubSettings
 from hub.doorstep import Doorstep, UnprovenEnds
-from hub.opening import Hub
+from hub.opening import COME_ONCE_MORE, RETIRE_RETRY_MS, Hub
 from hub.session import Session
 from hub.store.interface import Grant
 from protocol.certificate import verify
@@ -22,6 +23,7 @@ from protocol.limits import FRAME_BYTES_MAX, HEARTBEAT_S, UNPROVEN_BYTES_MAX
 from protocol.session.hub import HubSession
 from protocol.wire import SUBPROTOCOL
 from runtime.connections import limit_intake
+from runtime.line import Line, WebSocketLine
 from runtime.problems import Problem
 
 FULL_RETRY_MS: Final = 60_000
@@ -50,13 +52,13 @@ class Sessions:
         self._one_closed = asyncio.Event()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Serve one connection, from its first byte to its last."""
+        """Take a request for a session, and serve the WebSocket it becomes to its end."""
         if "Origin" in request.headers:
             raise Problem("foreign_origin", "Sessions are for nodes, not for web pages.")
         offered = ",".join(request.headers.getall("Sec-WebSocket-Protocol", ()))
         if SUBPROTOCOL not in map(str.strip, offered.split(",")):
             raise Problem("bad_request", f"A session is a WebSocket that speaks {SUBPROTOCOL}.")
-        line = web.WebSocketResponse(
+        socket = web.WebSocketResponse(
             protocols=(SUBPROTOCOL,),
             # permessage-deflate pins 121 KiB a connection (SYNC, section 7); frames compress themselves.
             compress=False,
@@ -67,14 +69,28 @@ class Sessions:
             # The library answers a thousand pings without a pause; the session pauses after each.
             autoping=False,
         )
-        await line.prepare(request)
+        await socket.prepare(request)
         limit_intake(request, UNPROVEN_BYTES_MAX)
+        await self.serve(
+            WebSocketLine(socket), request.remote, when_proven=lambda: limit_intake(request, None)
+        )
+        return socket
+
+    async def serve(
+        self, line: Line, address: str | None, *, when_proven: Callable[[], None]
+    ) -> None:
+        """Serve one open line, from its first frame to its last; it is closed on return.
+
+        Args:
+            address: the peer's, as far as it is known.
+            when_proven: called once the peer has proved a key.
+        """
         world = self._hub.world
         half = HubSession(self._hub.identity, world.random_bytes(32), world.random_bytes(16))
         session = Session(line, half, self._hub)
         self._open += 1
         try:
-            await self._serve(session, request)
+            await self._admit(session, address, when_proven)
         finally:
             session.leave()
             if (why := session.unproven_end) is not None:
@@ -82,7 +98,6 @@ class Sessions:
             await line.close()
             self._open -= 1
             self._one_closed.set()
-        return line
 
     async def end_all(self, within_s: float) -> None:
         """Tell everybody that the hub goes away and admit nobody any more; returns when they are gone, or in time."""
@@ -96,22 +111,31 @@ class Sessions:
                     self._one_closed.clear()
                     await self._one_closed.wait()
 
+    def retire(self, grant: Grant) -> None:
+        """Hand a retiring node its certificate and have it come back, so that it tells anew how long its log is."""
+        self.regrant(grant)
+        for session in self._hub.live.of_node(grant.node):
+            retry_ms = self._hub.world.jitter_ms(RETIRE_RETRY_MS)
+            session.stop(Code.RESTARTING, COME_ONCE_MORE, retry_ms=retry_ms)
+
     def regrant(self, grant: Grant) -> None:
         """Hand a newer certificate to the node's open sessions, which go on under it at once."""
         certificate = verify(grant.certificate, self._hub.identity.public_key)
         for session in self._hub.live.of_node(grant.node):
             session.regrant(certificate, grant.certificate)
 
-    async def _serve(self, session: Session, request: web.Request) -> None:
+    async def _admit(
+        self, session: Session, address: str | None, when_proven: Callable[[], None]
+    ) -> None:
         if self._ending.is_set():
             return await self._refuse_for_restart(session)
         if len(self._hub.live) >= self._sessions_max:
             retry_ms = self._hub.world.jitter_ms(FULL_RETRY_MS)
             return await session.refuse(Code.BUSY, "the hub has all the nodes it takes", retry_ms)
-        proof = await session.hear_proof(self._doorstep, request.remote)
+        proof = await session.hear_proof(self._doorstep, address)
         if proof is None:
             return None
-        limit_intake(request, None)
+        when_proven()
         try:
             async with self._admission.turn():
                 if self._ending.is_set():

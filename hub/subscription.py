@@ -73,6 +73,11 @@ class Subscription:
         self._told = max(at for at, _ in known)
 
     @property
+    def certificate(self) -> Certificate:
+        """The newest, which says what the node may read."""
+        return self._certificate
+
+    @property
     def scopes(self) -> tuple[Scope, ...]:
         """Every scope of the subscription, sorted."""
         return tuple(sorted(self._bases))

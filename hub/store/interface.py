@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from hub.store.questions import AnswersQuestions
+from hub.store.records import KeepsRecords, Retirement
 from protocol.certificate import Certificate, Role
 from protocol.digest import Digest
 from protocol.errors import Code
@@ -20,7 +22,6 @@ from protocol.ids import (
     HubSeq,
     Location,
     NodeId,
-    OpId,
     ReplicaId,
     Salt,
     Scope,
@@ -155,6 +156,8 @@ class Opened:
     """The node's newest."""
     newest_quarantined: Seq
     """Of the replica; 0 when every operation of its log had an effect."""
+    is_retiring: bool = False
+    """The node goes as soon as its log is here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +180,8 @@ class NodeRecord:
     pending: int | None
     software: str | None
     last_seen_at_ms: int | None
+    retiring_at_ms: int | None = None
+    """Since when it only delivers what it recorded before; None while it works."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +282,7 @@ class Counts:
     """When the node that is silent longest was last heard of, or enrolled; None without nodes."""
 
 
-class HubStore(Protocol):
+class HubStore(AnswersQuestions, KeepsRecords, Protocol):
     """The hub's memory. Methods that write raise StoreFull or StoreUnavailable; nothing was written then."""
 
     def listen(self, listener: Callable[[Change], None]) -> None:
@@ -299,14 +304,11 @@ class HubStore(Protocol):
         """Register what is new, fence older sessions of the replica, mint the epoch if asked.
 
         Raises:
-            Refused: `new_replica_required` when the replica belongs to another node.
+            Refused: `new_replica_required` when the replica belongs to another node; `revoked`, `retired`.
         """
 
     async def quarantined_of(self, replica: ReplicaId, after: Seq, limit: int) -> list[StatusEntry]:
         """Operations of a replica without effect, after a position, oldest first."""
-
-    async def claim(self, node: NodeId, op_ids: Sequence[OpId]) -> list[bool]:
-        """For each operation, whether it is inside the totals under a home that the node may write."""
 
     async def note_seen(self, node: NodeId, pending: int | None, now_ms: int) -> None:
         """Remember when a node was last heard of, and how much it had still to send."""
@@ -338,14 +340,22 @@ class HubStore(Protocol):
         """Turn a code into a node, once. The same device asking again gets the same certificate.
 
         Raises:
-            Refused: `code_unknown` (also for a wrong proof), `code_used`, `code_expired`, `location_taken`.
+            Refused: `code_unknown` (also for a wrong proof), `code_used`, `code_expired`, `location_taken`,
+                `name_taken` when a node came back under the name since.
         """
 
     async def change_access(self, access: Access) -> Grant:
         """Give a node a new certificate; rights it held before still count for what it recorded.
 
         Raises:
-            Refused: `not_found`, `location_taken`.
+            Refused: `not_found`, `location_taken`; `bad_value` when it has left or is retiring.
+        """
+
+    async def retire(self, retirement: Retirement) -> Grant:
+        """Take every right to write from a node, which then delivers what it recorded before, and goes.
+
+        Raises:
+            Refused: `not_found`; `revoked`, `retired` when it has gone already.
         """
 
     async def quarantine(self, after: int, limit: int) -> list[QuarantinedOperation]:

@@ -17,6 +17,10 @@ EVERY_COMMAND = [
     ["quarantine"],
     ["verify"],
     ["backup", "copy.db"],
+    ["retire", "S01"],
+    ["revoke", "S01"],
+    ["replaced", "S01"],
+    ["status"],
 ]
 
 

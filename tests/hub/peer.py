@@ -9,6 +9,7 @@ import aiohttp
 from protocol.chain import CHAIN_START, extend_all
 from protocol.frames.feed import Page
 from protocol.frames.handshake import Close, Cursor, Hello, Welcome
+from protocol.frames.repair import Question
 from protocol.ids import NO_SALT, ChainHash, Epoch, HubSeq, Scope, Seq
 from protocol.session.hello import LocalLog
 from protocol.session.node import Identity, NodeSession, fill_batch
@@ -46,6 +47,7 @@ class Peer:
         self.status_seen = Seq(0)
         self.acked_seen = Seq(0)
         self.log_base = Seq(1)
+        self.departed: bytes | None = None
         self.hub_key = bytes(HUB_KEY.verify_key)
         self._http = http
         self._url = url
@@ -68,6 +70,11 @@ class Peer:
         certificate = self.certificate or self.shop.opening().certificate_bytes
         identity = Identity(certificate, self.shop.key, CHAIN, self.hub_key)
         self.session = NodeSession(identity, self._hello(), name_bytes("nonce", length=32))
+
+    async def reconnect(self) -> None:
+        """Open another line, in place of the one there is."""
+        await self.line.close()
+        await self.connect()
 
     async def opens(self) -> Welcome:
         """Go on until the hub said WELCOME."""
@@ -100,6 +107,14 @@ class Peer:
         at = self.session.sent
         items = fill_batch(self.shop.log[at:][:count])
         await self._carry_out(self.session.push(self._chain(at), items))
+
+    async def asks(self, question: Question) -> None:
+        """Ask; the answer is heard later."""
+        await self._carry_out(self.session.ask(question))
+
+    async def tells_departures(self, records: Sequence[bytes]) -> None:
+        """Hand the hub what it signed once."""
+        await self._carry_out(self.session.tell_departures(records))
 
     async def acknowledged(self) -> Seq:
         """Receive until everything that was sent is acknowledged."""
@@ -171,6 +186,7 @@ class Peer:
             self.exceptions,
             self.status_seen,
             NOW_MS,
+            self.departed,
         )
 
 

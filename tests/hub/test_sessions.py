@@ -4,8 +4,8 @@ import pytest
 
 from protocol.errors import Code
 from protocol.frames.log import Item
-from protocol.frames.repair import AskBuckets, Claim, Claimed
-from protocol.ids import OpId, Scope, Seq
+from protocol.frames.repair import Claim, Claimed
+from protocol.ids import HubSeq, OpId, Seq
 from protocol.limits import BATCH_OPERATIONS_MAX, FRAME_BYTES_MAX, SUPERSEDED_RETRY_MS
 from protocol.session.node_actions import (
     Answered,
@@ -16,7 +16,6 @@ from protocol.session.node_actions import (
     StorePage,
     StoreQuarantined,
 )
-from protocol.wire import encode
 from tests.hub.conftest import Running
 from tests.hub.peer import eventually
 from tests.store.shop import NOW_MS, Shop, counted, name_bytes
@@ -138,20 +137,9 @@ async def test_a_claim_is_answered_bit_by_bit(running: Running) -> None:
         await peer.acknowledged()
         unknown = OpId(name_bytes("unknown"))
         asked = (known[0], unknown, known[1], *[unknown] * 6, known[2])
-        await peer.line.send_bytes(encode(Claim(asked)))
+        await peer.asks(Claim(asked))
         answer = await peer.hears(Answered)
-        assert answer == Answered(Claimed(bytes([0b10100000, 0b01000000])))
-
-
-async def test_a_question_that_is_not_offered_ends_the_session(running: Running) -> None:
-    async with running.peer(await running.enrol(Shop("S01"))) as peer:
-        await peer.opens()
-        await peer.line.send_bytes(encode(AskBuckets(Scope("stock:S01"))))
-        close = await peer.closed()
-        assert (close.code, close.detail) == (
-            Code.UNEXPECTED,
-            "AskBuckets is not offered by this hub",
-        )
+        assert answer == Answered(Claimed(HubSeq(1), bytes([0b10100000, 0b01000000])))
 
 
 async def test_a_second_process_of_a_log_takes_over_and_the_first_is_fenced(

@@ -8,15 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from hub.store.sqlite import store as sqlite_store
 from hub.store.sqlite.store import SCHEMA, SqliteHubStore
 from runtime.connection import connect_writer
 from runtime.migrations import describe, migrate
 from tests.store.conformance.committing import TestCommitting, TestQuarantine  # noqa: F401
 from tests.store.conformance.fleet import TestEnrolling, TestOpening  # noqa: F401
+from tests.store.conformance.leaving import TestBackups, TestLeaving  # noqa: F401
 from tests.store.conformance.needs import NewStore, PlantTotal
+from tests.store.conformance.questions import TestHistory, TestQuestions  # noqa: F401
 from tests.store.conformance.reading import TestDocuments, TestReading  # noqa: F401
 from tests.store.conformance.repeats import TestRepeats  # noqa: F401
 from tests.store.shop import CHAIN, EPOCH, Shop
+
+FIRST = Path(sqlite_store.__file__).parent / "migrations" / "0001_first.sql"
 
 
 @pytest.fixture
@@ -102,3 +107,30 @@ def test_every_step_leads_to_the_schema_as_it_is_written_down(tmp_path: Path) ->
     finally:
         fresh.close()
         stepped.close()
+
+
+@pytest.fixture
+def first_version(tmp_path: Path) -> Path:
+    """A database as the first version of the hub made it."""
+    path = tmp_path / "first.db"
+    with closing(connect_writer(path)) as db:
+        db.executescript(FIRST.read_text("utf-8"))
+        db.execute("PRAGMA user_version=1")
+        db.execute("INSERT INTO meta (key, value) VALUES ('chain', ?)", (CHAIN,))
+        db.execute("INSERT INTO meta (key, value) VALUES ('epoch', ?)", (EPOCH,))
+    return path
+
+
+async def test_a_hub_of_the_first_version_is_brought_up_and_keeps_what_it_holds(
+    first_version: Path,
+) -> None:
+    store = await SqliteHubStore.open(first_version)
+    try:
+        assert (await store.history()).epoch == EPOCH
+        shop = Shop("S01")
+        await shop.opens(store)
+        shop.sells("apple", 1)
+        assert (await shop.pushes(store)).acked == 1
+        assert await store.stable() == {}
+    finally:
+        await store.close()

@@ -51,6 +51,9 @@ def redeem(db: sqlite3.Connection, redemption: Redemption) -> Redeemed:
     values = {"code": redemption.code, "now_ms": redemption.now_ms}
     if db.execute(SQL["use"], values).rowcount != 1:
         raise Refused(Code.CODE_EXPIRED, "the code has expired; ask for a new one")
+    if nodes.is_named(db, code["name"]) is not None:
+        # By a node that a restored hub had forgotten, and that came back after the code was made.
+        raise Refused(Code.NAME_TAKEN, f"a node is called {code['name']} already")
     writes = tuple(Location(location) for location in json.loads(code["writes"]))
     if not code["standby"]:
         nodes.refuse_second_writer(db, code["name"], writes, replaces=code["replaces"])

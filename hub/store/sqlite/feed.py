@@ -30,7 +30,7 @@ def read_page(db: sqlite3.Connection, scope: Scope, base: HubSeq) -> Page:
     rows: list[Row] = []
     size = 0
     more = False
-    for row in _rows(db, scope, base):
+    for row in rows_after(db, scope, base, PAGE_ROWS_MAX + 1):
         size += len(row_bytes(row))
         if rows and (size > PAGE_BYTES_MAX or len(rows) == PAGE_ROWS_MAX):
             more = True
@@ -38,11 +38,23 @@ def read_page(db: sqlite3.Connection, scope: Scope, base: HubSeq) -> Page:
         rows.append(row)
     # Without more rows the scope is known up to the head, however long ago it changed.
     to = rows[-1].hub_seq if more else max(base, read_head(db).hub_seq)
-    inside = {
-        ReplicaId(replica): Seq(acked)
-        for replica, acked in db.execute(SQL["inside"], {"scope": scope})
-    }
-    return Page(scope, base, to, salt_of(db, to) or NO_SALT, more, inside, tuple(rows))
+    return Page(scope, base, to, salt_of(db, to) or NO_SALT, more, inside(db, scope), tuple(rows))
+
+
+def inside(db: sqlite3.Connection, scope: Scope) -> dict[ReplicaId, Seq]:
+    """For each replica that has written in a scope, how far its log is inside its rows."""
+    writers = db.execute(SQL["inside"], {"scope": scope})
+    return {ReplicaId(replica): Seq(acked) for replica, acked in writers}
+
+
+def rows_after(db: sqlite3.Connection, scope: Scope, base: HubSeq, limit: int) -> Iterator[Row]:
+    """Counters and documents of a scope after `base` by hub_seq, at most `limit`, read one by one; all with -1."""
+    family, _, location = scope.partition(":")
+    found: Iterator[Row] = _documents(db, scope, base, limit)
+    if family == "stock":
+        counters = _counters(db, location, base, limit)
+        found = heapq.merge(counters, found, key=attrgetter("hub_seq"))
+    return found if limit < 0 else islice(found, limit)
 
 
 def salt_of(db: sqlite3.Connection, hub_seq: HubSeq) -> Salt | None:
@@ -87,23 +99,14 @@ def document_of(db: sqlite3.Connection, document: int, fields: bytes) -> Documen
     )
 
 
-def _rows(db: sqlite3.Connection, scope: Scope, base: HubSeq) -> Iterator[Row]:
-    """Counters and documents of the scope by hub_seq; one more than a page takes, to see that there is more."""
-    family, _, location = scope.partition(":")
-    found: Iterator[Row] = _documents(db, scope, base)
-    if family == "stock":
-        found = heapq.merge(_counters(db, location, base), found, key=attrgetter("hub_seq"))
-    return islice(found, PAGE_ROWS_MAX + 1)
-
-
-def _counters(db: sqlite3.Connection, location: str, base: HubSeq) -> Iterator[Row]:
-    values = {"location": location, "base": base, "limit": PAGE_ROWS_MAX + 1}
+def _counters(db: sqlite3.Connection, location: str, base: HubSeq, limit: int) -> Iterator[Row]:
+    values = {"location": location, "base": base, "limit": limit}
     for row in db.execute(SQL["counters"], values):
         yield CounterRow(*row)
 
 
-def _documents(db: sqlite3.Connection, scope: Scope, base: HubSeq) -> Iterator[Row]:
-    values = {"scope": scope, "base": base, "limit": PAGE_ROWS_MAX + 1}
+def _documents(db: sqlite3.Connection, scope: Scope, base: HubSeq, limit: int) -> Iterator[Row]:
+    values = {"scope": scope, "base": base, "limit": limit}
     for id_, collection, document_id, hub_seq, fields in db.execute(SQL["documents"], values):
         state = document_of(db, id_, fields)
         yield DocumentRow(collection, document_id, HubSeq(hub_seq), state)

@@ -39,6 +39,7 @@ def read_node(db: sqlite3.Connection, node: NodeId) -> NodeRecord | None:
         row["pending"],
         row["software"],
         row["last_seen_at"],
+        row["retiring_at"],
     )
 
 
@@ -127,6 +128,9 @@ def change_access(db: sqlite3.Connection, access: Access) -> Grant:
     record = None if node is None else read_node(db, node)
     if record is None:
         raise Refused(Code.NOT_FOUND, f"no node is called {access.name}")
+    if record.status != "active" or record.retiring_at_ms is not None:
+        # A retiring one is let go when its log is here up to its last hello: it must not have begun to write again.
+        raise Refused(Code.BAD_VALUE, f"{access.name} has left or is leaving, and gets no rights")
     writes = record.writes if access.writes is None else access.writes
     refuse_second_writer(db, record.name, set(writes) - set(record.writes), replaces=None)
     reads = record.reads if access.reads is None else access.reads

@@ -1,6 +1,6 @@
 -- name: node
 SELECT node.node, node.name, node.role, node.public_key, node.reads, node.serial, node.certificate, node.status,
-  node.pending, node.software, node.last_seen_at, replica.replica, coalesce(replica.acked, 0) AS acked
+  node.pending, node.software, node.last_seen_at, node.retiring_at, replica.replica, coalesce(replica.acked, 0) AS acked
 FROM node
 LEFT JOIN replica ON replica.id = node.replica
 WHERE node.node = :node;

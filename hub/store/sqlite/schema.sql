@@ -15,10 +15,11 @@ CREATE TABLE node (
   certificate  BLOB NOT NULL,  -- signed, as the node holds it: handed out again without the key
   status       TEXT NOT NULL CHECK (status IN ('active', 'retired', 'revoked')),
   enrolled_at  INTEGER NOT NULL,
-  software     TEXT,           -- the last four are what the node said of itself: NULL before its first session
+  software     TEXT,           -- these four are what the node said of itself: NULL before its first session
   replica      INTEGER REFERENCES replica (id),
   pending      INTEGER,
-  last_seen_at INTEGER
+  last_seen_at INTEGER,
+  retiring_at  INTEGER         -- since when it only delivers what it recorded before; NULL: it works
 ) STRICT, WITHOUT ROWID;
 
 -- Every location a node was ever allowed to write. An ended right stays: what was recorded under it counts,
@@ -58,6 +59,9 @@ CREATE TABLE replica (
   boot          BLOB NOT NULL,    -- the process start that opened it
   registered_at INTEGER NOT NULL
 ) STRICT;
+
+-- The logs of a node that leaves: whatever a session of theirs has under way is fenced.
+CREATE INDEX replica_of_node ON replica (node);
 
 -- Everything ever accepted, in the order of commits. `code` NULL and `repeats` NULL: it counts.
 CREATE TABLE ledger (
@@ -160,3 +164,29 @@ CREATE TABLE commit_salt (
   salt         BLOB NOT NULL CHECK (length(salt) = 8),
   committed_at INTEGER NOT NULL
 ) STRICT;
+
+-- Backups that were restored and verified, the newest few. What is inside both of the last two is stable: nodes may prune it.
+CREATE TABLE backup (
+  id          INTEGER PRIMARY KEY,
+  file        TEXT NOT NULL,       -- as it was named then; nobody knows whether it is still there
+  taken_at    INTEGER NOT NULL,
+  verified_at INTEGER NOT NULL,
+  hub_seq     INTEGER NOT NULL,
+  operations  INTEGER NOT NULL     -- in its ledger
+) STRICT;
+
+-- How far each log is inside a backup; kept for the newest two.
+CREATE TABLE backup_position (
+  backup  INTEGER NOT NULL REFERENCES backup (id),
+  replica INTEGER NOT NULL REFERENCES replica (id),
+  acked   INTEGER NOT NULL,
+  PRIMARY KEY (backup, replica)
+) STRICT, WITHOUT ROWID;
+
+-- Nodes that were revoked or are retired, as signed by this hub. No reference to `node`: a restored hub may hear of a
+-- departure before it hears of the node.
+CREATE TABLE departure (
+  node   BLOB PRIMARY KEY CHECK (length(node) = 16),
+  reason TEXT NOT NULL CHECK (reason IN ('retired', 'revoked')),
+  record BLOB NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from hub.store.interface import Opened, Opening, Refused, Standing
-from hub.store.sqlite import nodes
+from hub.store.sqlite import departures, nodes
 from hub.store.sqlite.feed import read_epoch, read_salts
 from hub.store.sqlite.fold import read_head
 from protocol.certificate import Role
@@ -39,6 +39,7 @@ def read_standing(
 
 def open_session(db: sqlite3.Connection, opening: Opening) -> Opened:
     """Register, fence, mint; see `HubStore.open_session`."""
+    departures.refuse_departed(db, opening.certificate.node)
     certificate = nodes.adopt(db, opening.certificate, opening.certificate_bytes, opening.now_ms)
     node = opening.certificate.node
     values = {
@@ -61,6 +62,7 @@ def open_session(db: sqlite3.Connection, opening: Opening) -> Opened:
     opened = {"node": node, "replica": row["id"], "software": opening.software}
     db.execute(SQL["node_opened"], opened | {"now_ms": opening.now_ms})
     scopes = db.execute(SQL["writes_in"], {"replica": row["id"], "limit": SCOPES_MAX})
+    is_retiring = db.execute(SQL["retiring"], {"node": node}).fetchone() is not None
     newest = db.execute(SQL["newest_quarantined"], {"replica": row["id"]}).fetchone()
     return Opened(
         read_epoch(db),
@@ -69,6 +71,7 @@ def open_session(db: sqlite3.Connection, opening: Opening) -> Opened:
         tuple(Scope(scope) for (scope,) in scopes),
         certificate,
         Seq(newest[0]),
+        is_retiring=is_retiring,
     )
 
 

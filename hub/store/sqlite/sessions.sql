@@ -19,6 +19,9 @@ UPDATE node SET replica = :replica, software = :software, last_seen_at = :now_ms
 -- name: node_seen
 UPDATE node SET pending = coalesce(:pending, pending), last_seen_at = :now_ms WHERE node = :node;
 
+-- name: retiring
+SELECT 1 FROM node WHERE node.node = :node AND node.retiring_at IS NOT NULL;
+
 -- name: writes_in
 SELECT scope_writer.scope FROM scope_writer
 WHERE scope_writer.replica = :replica ORDER BY scope_writer.scope LIMIT :limit;

@@ -29,11 +29,19 @@ from hub.store.interface import (
     Standing,
     SteppedBack,
 )
-from hub.store.sqlite import codes, feed, ledger, nodes, sessions
+from hub.store.records import (
+    BackupRecord,
+    KnownDeparture,
+    Replacement,
+    Retirement,
+    VerifiedBackup,
+)
+from hub.store.sqlite import backups, codes, departures, feed, ledger, nodes, questions, sessions
 from hub.store.sqlite.commit import commit
 from protocol.frames.feed import Page
 from protocol.frames.log import StatusEntry
-from protocol.ids import ChainId, Epoch, HubSeq, NodeId, OpId, ReplicaId, Scope, Seq
+from protocol.frames.repair import Buckets, Claimed, Digests, Ledger
+from protocol.ids import ChainId, Epoch, HubSeq, Location, NodeId, OpId, ReplicaId, Scope, Seq
 from runtime.migrations import load_schema
 from runtime.queries import load_queries
 from runtime.store import Store
@@ -109,9 +117,29 @@ class SqliteHubStore:
             lambda db: sessions.read_quarantined(db, replica, after, limit)
         )
 
-    async def claim(self, node: NodeId, op_ids: Sequence[OpId]) -> list[bool]:
+    async def claim(self, node: NodeId, op_ids: Sequence[OpId]) -> Claimed:
         """See `HubStore`."""
-        return await self._store.read(lambda db: sessions.read_claim(db, node, op_ids))
+        return await self._store.read(lambda db: questions.read_claim(db, node, op_ids))
+
+    async def digests(self, scopes: Sequence[Scope]) -> Digests:
+        """See `HubStore`."""
+        return await self._store.read(lambda db: questions.read_digests(db, scopes))
+
+    async def buckets(self, scope: Scope) -> Buckets:
+        """See `HubStore`."""
+        return await self._store.read(lambda db: questions.read_buckets(db, scope))
+
+    async def bucket_rows(self, scope: Scope, buckets: bytes, base: HubSeq) -> Page:
+        """See `HubStore`."""
+        return await self._store.read(
+            lambda db: questions.read_bucket_rows(db, scope, buckets, base)
+        )
+
+    async def ledger(self, location: Location, but: ReplicaId, after: int, limit: int) -> Ledger:
+        """See `HubStore`."""
+        return await self._store.read(
+            lambda db: questions.read_ledger(db, location, but, after, limit)
+        )
 
     async def note_seen(self, node: NodeId, pending: int | None, now_ms: int) -> None:
         """See `HubStore`."""
@@ -146,6 +174,38 @@ class SqliteHubStore:
     async def change_access(self, access: Access) -> Grant:
         """See `HubStore`."""
         return await self._store.write(lambda db: nodes.change_access(db, access))
+
+    async def retire(self, retirement: Retirement) -> Grant:
+        """See `HubStore`."""
+        return await self._store.write(lambda db: departures.retire(db, retirement))
+
+    async def departures(self) -> dict[NodeId, bytes]:
+        """See `HubStore`."""
+        return await self._store.read(departures.read_departures)
+
+    async def keep_departures(self, kept: Sequence[KnownDeparture], now_ms: int) -> None:
+        """See `HubStore`."""
+        await self._store.write(lambda db: departures.keep(db, kept, now_ms))
+
+    async def replacements(self) -> list[Replacement]:
+        """See `HubStore`."""
+        return await self._store.read(departures.read_replacements)
+
+    async def record_backup(self, backup: VerifiedBackup) -> None:
+        """See `HubStore`."""
+        await self._store.write(lambda db: backups.record(db, backup))
+
+    async def stable(self) -> dict[ReplicaId, Seq]:
+        """See `HubStore`."""
+        return await self._store.read(backups.read_stable)
+
+    async def backups(self, limit: int) -> list[BackupRecord]:
+        """See `HubStore`."""
+        return await self._store.read(lambda db: backups.read_newest(db, limit))
+
+    async def begin_again(self, epoch: Epoch) -> int:
+        """See `HubStore`."""
+        return await self._store.write(lambda db: backups.begin_again(db, epoch))
 
     async def quarantine(self, after: int, limit: int) -> list[QuarantinedOperation]:
         """See `HubStore`."""

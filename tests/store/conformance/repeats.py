@@ -1,5 +1,6 @@
 """One op_id of a home counts once, and readers learn that a repeat is inside."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from hub.store.interface import (
@@ -108,6 +109,12 @@ class TestRepeats:
         known = shop.sells("apple", 2).op_id
         await shop.pushes(store)
         asked = [OpId(name_bytes("never")), known]
-        assert await store.claim(shop.node, asked) == [False, True]
-        assert await store.claim(office.node, asked) == [False, True]
-        assert await store.claim(stranger.node, asked) == [False, False]
+        assert await _claimed(store, shop, asked) == [False, True]
+        assert await _claimed(store, office, asked) == [False, True]
+        assert await _claimed(store, stranger, asked) == [False, False]
+
+
+async def _claimed(store: HubStore, shop: Shop, asked: Sequence[OpId]) -> list[bool]:
+    claimed = await store.claim(shop.node, asked)
+    assert claimed.at == (await store.history()).head.hub_seq
+    return [claimed.is_inside(number) for number in range(len(asked))]

@@ -1,0 +1,168 @@
+"""Scheduled backups: the command `backup` as a process of its own, again and again.
+
+Invariant: an older backup is deleted only after a newer one was verified and recorded, never one that nodes were told
+to rely on, whatever the clock made of its name, and never one that this did not name. A process, since verifying computes the whole ledger again, and a thread would keep the nodes waiting.
+"""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from hub.stable import Stable
+from runtime.world import World
+
+FIRST_S: Final = 120.0
+"""After a start, nodes that were away come first."""
+RUN_S_MAX: Final = 8 * 3600.0
+"""Copying, and verifying 100 million operations; what takes longer hangs."""
+WORDS_BYTES_MAX: Final = 4_096
+POLL_S: Final = 0.5
+INTERRUPTED_S: Final = 3.0
+STALE_S: Final = 2 * RUN_S_MAX
+_NAMED_BY_US: Final = re.compile(r"hub-[0-9]{8}T[0-9]{6}Z\.db")
+_LEFT_BEHIND: Final = re.compile(
+    r"\.hub-[0-9]{8}T[0-9]{6}Z\.db\.[0-9a-f]{8}\.(unverified(-journal)?|restored)"
+)
+
+_log = structlog.get_logger(__name__)
+
+
+class _Failed(Exception):
+    """A backup came to no end; the message says why."""
+
+
+class BackupSchedule:
+    """Takes backups into one folder.
+
+    Args:
+        data: the hub's folder.
+        target: where the files go; best on another disk, and from there to another place.
+        every_h: hours between two of them.
+        keep: how many of its own files stay.
+        stable: knows the newest verified one.
+        world: clocks and chance.
+    """
+
+    def __init__(
+        self, data: Path, target: Path, *, every_h: float, keep: int, stable: Stable, world: World
+    ) -> None:
+        self.failed = False
+        """Whether the last attempt came to no end."""
+        self._data = data
+        self._target = target
+        self._every_s = every_h * 3600
+        self._keep = keep
+        self._stable = stable
+        self._world = world
+        self._failure_listeners: list[Callable[[], None]] = []
+
+    def on_failure(self, listener: Callable[[], None]) -> None:
+        """Have `listener()` called after every attempt that came to no end."""
+        self._failure_listeners.append(listener)
+
+    async def run(self) -> None:
+        """Take one whenever it is due, for ever; cancelled, it ends the process that runs, and waits for its end."""
+        await asyncio.sleep(self._first_wait_s())
+        while True:
+            try:
+                await self._take()
+                self.failed = False
+            except Exception as error:
+                # A bug too: nobody looks at this task, and what ended it would never be told.
+                self.failed = True
+                reason = str(error) if isinstance(error, _Failed | OSError) else repr(error)
+                _log.error("a backup came to no end", reason=reason)
+                for listener in self._failure_listeners:
+                    listener()
+            await asyncio.sleep(self._every_s)
+
+    def _first_wait_s(self) -> float:
+        age_s = self._stable.age_s
+        due_s = 0.0 if age_s is None else self._every_s - age_s
+        return max(due_s, min(FIRST_S, self._every_s))
+
+    async def _take(self) -> None:
+        await asyncio.to_thread(self._clear_up)
+        at = datetime.fromtimestamp(self._world.now_ms() / 1000, UTC)
+        file = self._target / f"hub-{at:%Y%m%dT%H%M%SZ}.db"
+        with tempfile.TemporaryFile() as words:
+            child = await asyncio.to_thread(self._spawn, file, words.fileno())
+            try:
+                await self._wait(child)
+            finally:
+                await asyncio.shield(asyncio.to_thread(_end, child))
+            if child.returncode != 0:
+                words.seek(0)
+                said = words.read(WORDS_BYTES_MAX).decode("utf-8", "replace").strip()
+                raise _Failed(said or f"`backup` ended with exit code {child.returncode}")
+        _log.info("a backup was taken and verified", file=str(file))
+        await asyncio.to_thread(self._delete_older)
+
+    def _spawn(self, file: Path, words: int) -> subprocess.Popen[bytes]:
+        data, target = str(self._data.absolute()), str(file.absolute())
+        child = subprocess.Popen(  # noqa: S603 - our own command, on our own folder
+            [sys.executable, "-m", "hub", "backup", "--data", data, target],
+            # -m finds packages where it is started: the ones that this process runs, and nobody else's.
+            cwd=Path(__file__).resolve().parent.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=words,
+        )
+        with contextlib.suppress(OSError):  # it may have ended already
+            os.setpriority(os.PRIO_PROCESS, child.pid, 19)
+        return child
+
+    async def _wait(self, child: subprocess.Popen[bytes]) -> None:
+        give_up_s = self._world.monotonic_s() + RUN_S_MAX
+        while child.poll() is None:
+            if self._world.monotonic_s() > give_up_s:
+                raise _Failed(f"it took over {RUN_S_MAX / 3600:.0f} hours")
+            await asyncio.sleep(POLL_S)
+
+    def _delete_older(self) -> None:
+        """Keep the newest, by name."""
+        ours = sorted(each for each in os.listdir(self._target) if _NAMED_BY_US.fullmatch(each))
+        for name in ours[: -self._keep]:
+            # A clock that was put right, or stands still at the year of the battery, sorts what is newest first.
+            if str((self._target / name).absolute()) not in self._stable.rests_on:
+                (self._target / name).unlink()
+
+    def _clear_up(self) -> None:
+        """Clear up after attempts that were killed long ago: before the next, which may need their room."""
+        for name in os.listdir(self._target):
+            path = self._target / name
+            if _LEFT_BEHIND.fullmatch(name) and self._is_stale(path):
+                _clear(path)
+
+    def _is_stale(self, path: Path) -> bool:
+        return self._world.now_ms() / 1000 - path.lstat().st_mtime > STALE_S
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Have it clear up what it has begun, or kill it; does nothing to one that has ended. Blocks."""
+    if child.poll() is None:
+        child.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(INTERRUPTED_S)
+    child.kill()
+    child.wait()
+
+
+def _clear(path: Path) -> None:
+    if path.is_dir():
+        for each in path.iterdir():
+            each.unlink()
+        path.rmdir()
+    else:
+        path.unlink()

@@ -1,0 +1,81 @@
+"""Nodes that leave: retiring ones, those that left for good, those that were replaced.
+
+Invariant: what a departure ends, it ends in the transaction that keeps it: the status, the rights, and whatever a
+session of the node has under way, which finds itself fenced.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Final
+
+from hub.store.interface import Grant, Refused
+from hub.store.records import KnownDeparture, Replacement, Retirement
+from hub.store.sqlite import nodes
+from protocol.departure import Reason
+from protocol.errors import Code
+from protocol.ids import NodeId, Seq
+from protocol.limits import DEPARTURES_MAX
+from runtime.queries import load_queries
+
+SQL: Final = load_queries(__file__, "departures.sql")
+_CODES: Final = {Reason.RETIRED: Code.RETIRED, Reason.REVOKED: Code.REVOKED}
+
+
+def read_departures(db: sqlite3.Connection) -> dict[NodeId, bytes]:
+    """Every departure, as signed."""
+    return {NodeId(node): bytes(record) for node, record in db.execute(SQL["all"])}
+
+
+def keep(db: sqlite3.Connection, departures: Sequence[KnownDeparture], now_ms: int) -> None:
+    """Keep what is new and end what it ends; see `HubStore.keep_departures`."""
+    for departure in departures:
+        values = {"node": departure.node, "reason": departure.reason.value}
+        db.execute(SQL["keep"], values | {"record": departure.record})
+        db.execute(SQL["set_status"], values)
+        db.execute(SQL["end_rights"], {"node": departure.node, "now_ms": now_ms})
+        db.execute(SQL["fence"], {"node": departure.node})
+    if db.execute(SQL["count"]).fetchone()[0] > DEPARTURES_MAX:
+        raise Refused(Code.TOO_LARGE, f"at most {DEPARTURES_MAX} nodes can have left")
+
+
+def refuse_departed(db: sqlite3.Connection, node: NodeId) -> None:
+    """Refuse a node that left, known here or not.
+
+    Raises:
+        Refused: `revoked`, `retired`.
+    """
+    row = db.execute(SQL["reason_of"], {"node": node}).fetchone()
+    if row is not None:
+        reason = Reason(row[0])
+        raise Refused(_CODES[reason], f"this node was {reason.value}")
+
+
+def retire(db: sqlite3.Connection, retirement: Retirement) -> Grant:
+    """End what a node may write; see `HubStore.retire`."""
+    node = nodes.is_named(db, retirement.name)
+    record = None if node is None else nodes.read_node(db, node)
+    if record is None:
+        raise Refused(Code.NOT_FOUND, f"no node is called {retirement.name}")
+    refuse_departed(db, record.node)
+    db.execute(SQL["begin_retiring"], {"node": record.node, "now_ms": retirement.now_ms})
+    if record.retiring_at_ms is not None:
+        return Grant(record.node, record.certificate)
+    return nodes.reissue(
+        db, record, retirement.chain, (), record.reads, retirement.issue, retirement.now_ms
+    )
+
+
+def read_replacements(db: sqlite3.Connection) -> list[Replacement]:
+    """Which nodes took over from which, the newest first."""
+    return [
+        Replacement(
+            row["name"],
+            row["replaced"],
+            row["used_at"],
+            Seq(row["acked"]),
+            row["pending"],
+            row["last_seen_at"],
+            None if row["newest"] is None else bytes(row["newest"]),
+        )
+        for row in db.execute(SQL["replacements"])
+    ]

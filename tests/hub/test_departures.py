@@ -1,0 +1,190 @@
+"""Nodes that are retired or revoked while they are connected, away, or forgotten by the hub."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from hub.store.records import KnownDeparture
+from protocol.departure import Departure, Reason, digest, sign
+from protocol.errors import Code
+from protocol.ids import NodeId
+from protocol.session.node_actions import StoreCertificate, StoreDepartures
+from tests.hub.conftest import Running
+from tests.hub.peer import Peer, eventually
+from tests.store.shop import CHAIN, HUB_KEY, NOW_MS, Shop, name_bytes
+
+NONE = digest([])
+
+
+def departure(node: NodeId, reason: Reason = Reason.REVOKED) -> bytes:
+    """A departure that this hub signed, in another life perhaps."""
+    return sign(Departure(CHAIN, node, reason, NOW_MS - 5), HUB_KEY)
+
+
+async def told(peer: Peer) -> Sequence[bytes]:
+    """The departures that the hub tells next."""
+    heard = await peer.hears(StoreDepartures)
+    assert isinstance(heard, StoreDepartures)
+    return heard.records
+
+
+async def tell(running: Running, path: str, name: str) -> int:
+    """Ask the operator's API; the status."""
+    return (await running.post(f"/v1/operator/{path}", {"name": name})).status
+
+
+async def test_a_revoked_node_is_out_at_once_and_for_ever(running: Running) -> None:
+    shop = await running.enrol(Shop("S01"))
+    shop.sells("apple", 1)
+    async with running.peer(shop) as peer:
+        await peer.opens()
+        assert await tell(running, "revoke", "S01") == 200
+        assert (await peer.closed()).code is Code.REVOKED
+    async with running.peer(shop) as again:
+        assert (await again.closed()).code is Code.REVOKED
+    record = await running.hub.store.node(shop.node)
+    assert record is not None
+    assert (record.status, record.writes) == ("revoked", ())
+
+
+async def test_revoking_twice_says_the_same(running: Running) -> None:
+    await running.enrol(Shop("S01"))
+    assert await tell(running, "revoke", "S01") == 200
+    before = running.hub.departures.records
+    assert await tell(running, "revoke", "S01") == 200
+    assert running.hub.departures.records == before
+    assert await tell(running, "revoke", "S09") == 404
+
+
+async def test_every_other_node_hears_of_it(running: Running) -> None:
+    thief, shop, away = [await running.enrol(Shop(name)) for name in ("S01", "S02", "S03")]
+    async with running.peer(shop) as peer:
+        peer.departed = NONE
+        await peer.reconnect()
+        await peer.opens()
+        assert await tell(running, "revoke", "S01") == 200
+        assert await told(peer) == tuple(running.hub.departures.records)
+    async with running.peer(away) as later:
+        later.departed = NONE
+        await later.reconnect()
+        welcome = await later.opens()
+        assert welcome.departed == digest(running.hub.departures.records) != NONE
+        assert await told(later) == tuple(running.hub.departures.records)
+    assert running.hub.departures.reason(thief.node) is Reason.REVOKED
+
+
+async def test_a_node_that_keeps_none_is_told_nothing(running: Running) -> None:
+    shop, thief = await running.enrol(Shop("S02")), await running.enrol(Shop("S01"))
+    async with running.peer(shop) as peer:
+        await peer.opens()
+        assert await tell(running, "revoke", thief.name) == 200
+        shop.sells("apple", 1)
+        await peer.pushes()
+        assert await peer.acknowledged() == 1
+        assert [each for each in peer.heard if isinstance(each, StoreDepartures)] == []
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_restored_hub_learns_from_any_node_whom_to_keep_out(
+    running: Running, known: bool
+) -> None:
+    """The thief was revoked after the backup, and enrolled before or after it; it is connected already."""
+    thief, shop = Shop("S01"), await running.enrol(Shop("S02"))
+    if known:
+        await running.enrol(thief)
+    record = departure(thief.node)
+    async with running.peer(thief) as first, running.peer(shop) as peer:
+        await first.opens()
+        peer.departed = digest([record])
+        await peer.reconnect()
+        welcome = await peer.opens()
+        assert welcome.departed == NONE
+        await peer.tells_departures([record])
+        assert (await first.closed()).code is Code.REVOKED
+    async with running.peer(thief) as again:
+        assert (await again.closed()).code is Code.REVOKED
+    assert await running.hub.store.departures() == {thief.node: record}
+
+
+async def test_a_forged_departure_harms_nobody_but_who_brings_it(running: Running) -> None:
+    victim, liar = await running.enrol(Shop("S01")), await running.enrol(Shop("S02"))
+    record = sign(Departure(CHAIN, victim.node, Reason.REVOKED, NOW_MS), liar.key)
+    async with running.peer(victim) as good, running.peer(liar) as bad:
+        await good.opens()
+        await bad.opens()
+        await bad.tells_departures([departure(NodeId(name_bytes("nobody"))), record])
+        assert (await bad.closed()).code is Code.AUTHENTICATION_FAILED
+        victim.sells("apple", 1)
+        await good.pushes()
+        assert await good.acknowledged() == 1
+    assert await running.hub.store.departures() == {}
+
+
+async def test_a_retired_node_that_is_away_delivers_and_then_goes(running: Running) -> None:
+    shop = await running.enrol(Shop("S01"))
+    shop.sells("apple", 2)
+    assert await tell(running, "retire", "S01") == 200
+    async with running.peer(shop) as peer:
+        await peer.opens()
+        assert isinstance(await peer.hears(StoreCertificate), StoreCertificate)
+        await peer.pushes()
+        assert await peer.acknowledged() == 1
+        assert (await peer.closed()).code is Code.RESTARTING, "it may have sold before it heard"
+        shop.sells("apple", 1)
+        await peer.reconnect()
+        await peer.opens()
+        await peer.pushes()
+        assert await peer.acknowledged() == 2
+        assert (await peer.closed()).code is Code.RETIRED
+        await peer.reconnect()
+        assert (await peer.closed()).code is Code.RETIRED
+    record = await running.hub.store.node(shop.node)
+    assert record is not None
+    assert (record.status, record.acked) == ("retired", 2)
+
+
+async def test_a_connected_node_that_retires_comes_once_more_and_goes(running: Running) -> None:
+    shop = await running.enrol(Shop("S01"))
+    async with running.peer(shop) as peer:
+        await peer.opens()
+        assert await tell(running, "retire", "S01") == 200
+        assert (await peer.closed()).code is Code.RESTARTING
+        listed = await (await running.get("/v1/status")).json()
+        assert [node["status"] for node in listed["nodes"]] == ["retiring"]
+        await peer.reconnect()
+        assert (await peer.closed()).code is Code.RETIRED
+    listed = await (await running.get("/v1/status")).json()
+    assert [node["status"] for node in listed["nodes"]] == ["retired"]
+
+
+async def test_a_forgotten_node_that_was_retired_stays_out(running: Running) -> None:
+    shop = Shop("S01")
+    record = departure(shop.node, Reason.RETIRED)
+    known = KnownDeparture(shop.node, Reason.RETIRED, record)
+    await running.hub.store.keep_departures([known], NOW_MS)
+    await running.hub.departures.load()
+    async with running.peer(shop) as peer:
+        assert (await peer.closed()).code is Code.RETIRED
+    assert await running.hub.store.node(shop.node) is None
+
+
+async def test_the_metrics_count_who_left(running: Running) -> None:
+    await running.enrol(Shop("S01"))
+    assert await tell(running, "revoke", "S01") == 200
+
+    async def departed() -> bool:
+        page = await (await running.get("/metrics")).text()
+        return "everstock_hub_nodes_departed 1.0" in page
+
+    await eventually(departed, True)
+
+
+async def test_who_is_revoked_while_it_retires_is_revoked(running: Running) -> None:
+    shop, departures = await running.enrol(Shop("S01")), running.hub.departures
+    await asyncio.gather(
+        departures.depart(shop.node, Reason.REVOKED), departures.depart(shop.node, Reason.RETIRED)
+    )
+    record = await running.hub.store.node(shop.node)
+    assert record is not None
+    assert (record.status, departures.reason(shop.node)) == ("revoked", Reason.REVOKED)
