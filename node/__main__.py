@@ -4,6 +4,7 @@ Rule: data on stdout, words on stderr; exit 0 done, 1 found something wrong, 2 u
 78 configuration. Everything that can be refused without the disk or the network is refused before either.
 """
 
+import asyncio
 import errno
 import json
 import sys
@@ -15,20 +16,24 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from node import joining, upkeep
+from node import backup as backups
+from node import joining, showing, upkeep
+from node import selfcheck as own_check
 from node.app import make_app
+from node.backup import RestoreRefused
+from node.commands.answering import time_to_text
 from node.commands.requests import Refusal
 from node.config import NodeSettings, read_settings
-from node.enrolment import HubUnreachable, JoinRefused, hub_address
+from node.enrolment import Enrolled, HubUnreachable, JoinRefused, hub_address
 from node.exchange.command import export_app, import_app
 from node.node import Node
+from node.replica import DATABASE_NAME
 from node.replica.identity import NotJoined
-from protocol.certificate import Certificate
 from protocol.enrolment import code_from_text
 from protocol.errors import ProtocolError
 from protocol.ids import check_code
 from protocol.limits import NAME_CHARS_MAX
-from runtime import service
+from runtime import selfcheck, service
 from runtime.control import DaemonRefused
 from runtime.errors import StoreError
 from runtime.folder import Folder, FolderError
@@ -49,6 +54,7 @@ from runtime.world import World
 
 _EXIT_BY_ERROR: Final = (
     (JoinRefused, EXIT_USAGE),
+    (RestoreRefused, EXIT_USAGE),
     (ProtocolError, EXIT_USAGE),
     (Refusal, EXIT_USAGE),
     (HubUnreachable, EXIT_HUB_UNREACHABLE),
@@ -108,14 +114,19 @@ def join(
     tls = read_settings(config).hub_tls()
     folder = Folder(data)
     with folder.lock():
-        found: list[Certificate] = []
+        found: list[Enrolled] = []
 
         async def main() -> int:
             found.append(await joining.join(folder, address, enrolment_code, World(), tls))
             return EXIT_OK
 
         run(main())
-    _say(f"This is node {found[0].name}; it writes {', '.join(found[0].writes) or 'no location'}.")
+    certificate, predecessor = found[0].certificate, found[0].predecessor
+    _say(
+        f"This is node {certificate.name}; it writes {', '.join(certificate.writes) or 'no location'}."
+    )
+    if predecessor is not None:
+        _say(showing.predecessor_sentence(predecessor))
 
 
 @app.command(epilog="Example: everstock-node serve --data shop --listen 127.0.0.1:7310")
@@ -189,9 +200,34 @@ def backup(
     data: Data,
     file: Annotated[Path, typer.Argument(help="The new file; it must not exist yet.")],
 ) -> None:
-    """Copy the database, checked, while the daemon sells."""
-    upkeep.copy_to(data, file)
-    _say(f"{file} is a whole and checked copy.")
+    """Copy the whole node to FILE, checked, while the daemon sells.
+
+    The node's key is inside, so FILE is a secret: keep it as you would keep the till's cash. `restore` makes the node of it.
+    """
+    made = backups.take(
+        upkeep.joined_folder(data), file, World(), show_progress=sys.stderr.isatty()
+    )
+    _say(
+        f"{file} is node {made.name}, whole and checked: {made.operations} operations in its log, "
+        f"{made.pending} of them not yet at the hub. It holds the node's key: keep it secret."
+    )
+
+
+@app.command(epilog="Example: everstock-node restore --data shop shop-monday.sqlite")
+def restore(
+    data: Data,
+    file: Annotated[Path, typer.Argument(help="What `everstock-node backup` made.")],
+) -> None:
+    """Make the node of a backup in DATA, a new or empty folder.
+
+    It continues under a new replica: what it sends again counts once. The old folder must not be served any more.
+    """
+    made = backups.restore(file, data, World(), show_progress=sys.stderr.isatty())
+    at = time_to_text(made.made_at_ms)
+    _say(
+        f"{data} is node {made.name} as of {at}. What it recorded later and had sent comes back from the hub; what it had "
+        f"not sent is gone. Never serve its old folder again."
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -205,9 +241,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 async def _serve(folder: Folder, settings: NodeSettings) -> int:
     host, port = settings.address()
-    node = await Node.open(
-        folder, World(), tls=settings.hub_tls(), verify_every_h=settings.verify_every_h
+    database = folder.path / DATABASE_NAME
+    start = await asyncio.to_thread(
+        selfcheck.begin, folder, database, own_check.advice(folder.path)
     )
+    node = await Node.open(
+        folder,
+        World(),
+        tls=settings.hub_tls(),
+        verify_every_h=settings.verify_every_h,
+        retention=settings.retention(),
+    )
+    selfcheck.tell(start)
+    if not await node.check() or start.to_verify:
+        node.verifier.expedite()
     await service.serve(
         make_app(node, settings),
         host=host,
@@ -217,7 +264,10 @@ async def _serve(folder: Folder, settings: NodeSettings) -> int:
     )
     if node.crashed:
         return EXIT_SOFTWARE
-    return EXIT_OK if node.writable else EXIT_IO
+    if not node.writable:
+        return EXIT_IO
+    await asyncio.to_thread(selfcheck.end, folder)
+    return EXIT_OK
 
 
 def _exit_code(error: BaseException) -> int:

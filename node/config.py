@@ -6,8 +6,18 @@ Rule: a setting that cannot be used is an error with one sentence, never a warni
 
 import ssl
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
+from pydantic import Field
+
+from node.replica.retention import Retention
+from protocol.limits import (
+    RETAINED_DAYS,
+    RETAINED_DAYS_MAX,
+    RETAINED_DAYS_MIN,
+    RETAINED_DAYS_WITHOUT_BACKUP,
+    RETAINED_DAYS_WITHOUT_BACKUP_MIN,
+)
 from runtime.daemon_settings import DaemonSettings, tls_reason
 from runtime.settings import SettingsError, load_settings
 
@@ -20,6 +30,10 @@ class NodeSettings(DaemonSettings):
     listen: str = "127.0.0.1:7310"
     hub_ca: Path | None = None
     playground: bool = True
+    retain_days: Annotated[int, Field(ge=RETAINED_DAYS_MIN, le=RETAINED_DAYS_MAX)] = RETAINED_DAYS
+    retain_days_without_backup: Annotated[
+        int, Field(ge=RETAINED_DAYS_WITHOUT_BACKUP_MIN, le=RETAINED_DAYS_MAX)
+    ] = RETAINED_DAYS_WITHOUT_BACKUP
 
     def check(self) -> None:
         """Find now what would stop the daemon later.
@@ -28,6 +42,12 @@ class NodeSettings(DaemonSettings):
         """
         super().check()
         self.hub_tls()
+        if self.retain_days_without_backup < self.retain_days:
+            raise SettingsError("retain_days_without_backup is less than retain_days.")
+
+    def retention(self) -> Retention:
+        """How long the log goes back."""
+        return Retention(self.retain_days, self.retain_days_without_backup)
 
     def hub_tls(self) -> ssl.SSLContext:
         """How the hub proves its name behind `wss://`. Reads files.

@@ -13,11 +13,17 @@ import aiohttp
 from nacl.signing import SigningKey
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from node.replica.identity import Predecessor
 from protocol.certificate import Certificate, verify
 from protocol.enrolment import EnrolmentCode, check_hello, proof, secret_digest
 from protocol.errors import ProtocolError
 from protocol.ids import ChainId
-from protocol.limits import CERTIFICATE_BYTES_MAX, HANDSHAKE_S_MAX
+from protocol.limits import (
+    CERTIFICATE_BYTES_MAX,
+    HANDSHAKE_S_MAX,
+    NAME_CHARS_MAX,
+    TIME_MS_MAX,
+)
 from runtime.bodies import read_json
 from runtime.problems import Problem
 from runtime.service import is_loopback
@@ -54,6 +60,8 @@ class Enrolled:
     hub_public_key: bytes
     certificate_bytes: bytes
     certificate: Certificate
+    predecessor: Predecessor | None = None
+    """Whose work it takes over."""
 
 
 def _bytes(value: object) -> bytes:
@@ -86,8 +94,14 @@ class _Hello(_Reply):
     signature: Annotated[_Hex, _is_long(64)]
 
 
+class _Replaced(_Reply):
+    name: Annotated[str, Field(min_length=1, max_length=NAME_CHARS_MAX)]
+    heard_at: Annotated[int, Field(ge=0, le=TIME_MS_MAX)] | None = None
+
+
 class _Issued(_Reply):
     certificate: Annotated[_Hex, Field(max_length=CERTIFICATE_BYTES_MAX)]
+    replaces: _Replaced | None = None
 
 
 R = TypeVar("R", bound=_Reply)
@@ -176,7 +190,14 @@ async def _ask_certificate(
     certificate = verify(issued.certificate, hello.public_key)
     if certificate.public_key != public_key or certificate.chain != hello.chain:
         raise JoinRefused("The hub's certificate is for another device or another chain.")
-    return Enrolled(ChainId(hello.chain), hello.public_key, issued.certificate, certificate)
+    old = issued.replaces
+    return Enrolled(
+        ChainId(hello.chain),
+        hello.public_key,
+        issued.certificate,
+        certificate,
+        None if old is None else Predecessor(_printable(old.name), old.heard_at),
+    )
 
 
 async def _read(reply: aiohttp.ClientResponse, model: type[R], expected: int) -> R:
@@ -214,8 +235,12 @@ def _detail(content: bytes) -> str:
 
 
 def _sentence(text: str) -> str:
-    shown = "".join(char if char.isprintable() else " " for char in text[:DETAIL_CHARS_MAX]).strip()
+    shown = _printable(text[:DETAIL_CHARS_MAX]).strip()
     return f"{shown[:1].upper()}{shown[1:].rstrip('.')}."
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def _words(error: Exception) -> str:

@@ -12,12 +12,17 @@ from functools import partial
 from typing import Final
 
 import structlog
-from aiohttp import ClientWebSocketResponse, WSMsgType
 
+from node import departing
+from node.claiming import Claiming
+from node.inquiry import Ends, Inquiry
 from node.intake import Intake, Step
 from node.metrics import NodeMetrics
-from node.replica import identity, log, recovery, rows, scopes, view
+from node.pulling import Pulling
+from node.repairing import Repairing
+from node.replica import identity, incidents, log, recovery, rows, scopes, view
 from node.replica.identity import NodeIdentity
+from node.replica.incidents import IncidentCode
 from protocol.certificate import verify
 from protocol.errors import Code, ProtocolError
 from protocol.frames.feed import CaughtUp, Page
@@ -38,11 +43,13 @@ from protocol.session.node_actions import (
     StoreAcknowledged,
     StoreCaughtUp,
     StoreCertificate,
+    StoreDepartures,
     StorePage,
     StoreQuarantined,
     StoreScopes,
     Welcomed,
 )
+from runtime.line import Line, TextReceived
 from runtime.store import Store
 from runtime.world import World
 
@@ -64,11 +71,11 @@ class Local:
 
 
 class HubLink:
-    """Drives one session over one open WebSocket until either ends."""
+    """Drives one session over one open line until either ends."""
 
     def __init__(
         self,
-        line: ClientWebSocketResponse,
+        line: Line,
         session: NodeSession,
         store: Store,
         world: World,
@@ -86,6 +93,8 @@ class HubLink:
         self._closed: Close | None = None
         self._intake = Intake(store)
         self._pages_heard = 0
+        self._leaving: set[Scope] = set()
+        self._inquiry = self._new_inquiry()
 
     async def run(self) -> Close:
         """Carry the session to its end and say why it ended.
@@ -99,6 +108,7 @@ class HubLink:
             asyncio.create_task(self._intake.run(), name="into the store"),
             asyncio.create_task(self._push(), name="to the hub"),
             asyncio.create_task(self._compare_clocks(), name="clocks"),
+            asyncio.create_task(self._inquiry.run(), name="questions"),
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -113,15 +123,32 @@ class HubLink:
             await asyncio.gather(*tasks, return_exceptions=True)
         return self._closed or Close(Code.UNREACHABLE, "the line to the hub broke", 0)
 
+    def _new_inquiry(self) -> Inquiry:
+        ends, wake = Ends(), asyncio.Event()
+        claiming = Claiming(self._store, self._intake, ends, wake)
+        repairing = Repairing(
+            self._store, self._world, self._metrics, self._local.replica, ends, wake
+        )
+        pulling = Pulling(
+            self._store,
+            self._local.replica,
+            lambda: self._local.identity.certificate.writes,
+            ends,
+        )
+        askers = (claiming, repairing, pulling)
+        return Inquiry(self._session, self._carry_out, wake, ends, askers)
+
     async def _receive(self) -> None:
         while self._closed is None:
             live = self._session.state is State.LIVE
-            message = await self._line.receive(timeout=None if live else HANDSHAKE_S_MAX)
-            if message.type is WSMsgType.TEXT:
-                raise ProtocolError(Code.BAD_FRAME, "frames are binary")
-            if message.type is not WSMsgType.BINARY:
+            try:
+                async with asyncio.timeout(None if live else HANDSHAKE_S_MAX):
+                    data = await self._line.receive()
+            except TextReceived:
+                raise ProtocolError(Code.BAD_FRAME, "frames are binary") from None
+            except ConnectionError:
                 break
-            await self._carry_out(self._session.receive(message.data, self._world.now_ms()))
+            await self._carry_out(self._session.receive(data, self._world.now_ms()))
         # What arrived is kept, so that over a line that breaks again and again a download still ends.
         await self._intake.drain()
 
@@ -159,7 +186,7 @@ class HubLink:
             await self._intake.drain()
         match action:
             case Send(data):
-                await self._line.send_bytes(data)
+                await self._line.send(data)
             case StoreAcknowledged():
                 await self._acknowledged(action)
             case StorePage(page):
@@ -172,24 +199,34 @@ class HubLink:
                 await self._compare(acked, chain)
             case StoreScopes(changed):
                 await self._store.write(lambda db: scopes.begin(db, changed.add), background=True)
+                self._inquiry.scopes_begun(changed.add)
                 await self._let_go(changed.drop)
             case StoreQuarantined(entries):
                 await self._quarantined(list(entries))
             case StoreCertificate(certificate):
                 await self._take_certificate(certificate)
+            case StoreDepartures(records):
+                await departing.keep(self._store, self._local.identity, records)
             case ClockMeasured(offset_ms):
                 await self._clock_measured(offset_ms)
-            case Answered():
-                # Nothing of this node asks yet; an answer to no question is a mistake of the hub.
-                raise ProtocolError(Code.UNEXPECTED, "an answer to a question that was not asked")
+            case Answered(answer):
+                await self._inquiry.answered(answer)
             case StartNewReplica(detail, history_gap):
                 if history_gap:
-                    _log.error(
-                        "the hub lost operations that are no longer held here", reason=detail
-                    )
+                    await self._note_gap(detail)
                 self._closed = Close(Code.NEW_REPLICA_REQUIRED, detail, 0)
             case Ended(close):
                 self._closed = close
+
+    async def _note_gap(self, detail: str) -> None:
+        _log.error("the hub lost operations that were cut off this log", reason=detail)
+        note = partial(
+            incidents.note,
+            code=IncidentCode.HISTORY_GAP,
+            detail=detail,
+            now_ms=self._world.now_ms(),
+        )
+        await self._store.write(note, background=True)
 
     async def _welcomed(self, welcome: Welcome, clock_offset_ms: int) -> None:
         def take_up(db: sqlite3.Connection) -> tuple[set[Scope], LocalLog]:
@@ -203,13 +240,17 @@ class HubLink:
             identity.save_epoch(db, welcome.epoch, clock_offset_ms, now_ms)
             identity.save_acked(db, welcome.acked, welcome.stable, now_ms)
             scopes.begin(db, welcome.scopes)
+            self._leaving = recovery.left_behind(db)
             return self._out_of_reach(db, welcome), log.compare(db, welcome.acked, position.acked)
 
         gone, local_log = await self._store.write(take_up, background=True)
         self._metrics.feed_lag.begin_session(welcome.epoch)
         self._local.clock_offset_ms = clock_offset_ms
         await self._go_on(welcome.acked, welcome.chain, local_log)
+        untold = await departing.unknown_to(self._store, welcome.departed)
+        await self._carry_out(self._session.tell_departures(untold))
         await self._let_go(sorted(gone))
+        self._inquiry.begin(welcome.features)
 
     def _out_of_reach(self, db: sqlite3.Connection, welcome: Welcome) -> set[Scope]:
         """Scopes that this node may no longer read.
@@ -247,6 +288,12 @@ class HubLink:
 
         self._wake.set()
         await self._intake.put(Step(keep, lambda: None))
+        for scope in sorted(self._leaving):
+            await self._intake.put(Step(partial(self._finish_leaving, scope=scope), lambda: None))
+
+    def _finish_leaving(self, db: sqlite3.Connection, scope: Scope) -> None:
+        if recovery.let_acknowledged_go(db, scope):
+            self._leaving.discard(scope)
 
     async def _take_in(self, page: Page) -> None:
         """Have a page stored in pieces, so that a till never waits long; the cursor moves with the last."""
@@ -261,6 +308,7 @@ class HubLink:
         await self._intake.put(
             Step(store, lambda: self._metrics.page.observe(len(page.rows)), len(last))
         )
+        await self._inquiry.page_put(page)
 
     async def _caught_up(self, caught_up: CaughtUp) -> None:
         pages_heard = self._pages_heard
@@ -275,6 +323,7 @@ class HubLink:
                 self._metrics.feed_lag.heard_all(caught_up.at)
 
         await self._intake.put(Step(advance, advanced))
+        await self._inquiry.all_put(caught_up.at)
 
     async def _quarantined(self, entries: list[StatusEntry]) -> None:
         def take_out(db: sqlite3.Connection) -> None:
@@ -315,6 +364,7 @@ class HubLink:
             piece = partial(scopes.let_go_piece, scope=scope)
             while not await self._store.write(piece, background=True):
                 pass
+            self._leaving.add(scope)
 
 
 def _count_pending(db: sqlite3.Connection) -> int:

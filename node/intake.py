@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from typing import Final
 
+from node.replica.rows import PIECE_ROWS
 from protocol.limits import PAGE_ROWS_MAX
 from runtime.store import Store
 
@@ -21,7 +21,9 @@ WAITING_ROWS_MAX: Final = 8 * PAGE_ROWS_MAX
 STEPS_MAX: Final = 256
 QUIET_S: Final = 60.0
 """Where nobody has sold anything for so long, a commit of everything that waits is in nobody's way. It costs a third of
-the commits of each step by itself, since rows in the hub's order touch the same pages of an index again and again."""
+the commits of each step by itself, since rows in the hub's order touch the same pages of an index again and again.
+Elsewhere a commit has at most as many rows as a piece of a page: online, the acknowledgement of a sale and the page with
+its row are two rows, and a commit for each of them costs more than the sale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,9 @@ class Intake:
         while True:
             async with self._changed:
                 await self._changed.wait_for(lambda: bool(self._steps))
-            is_busy = one_by_one or self._store.foreground_quiet_s() < QUIET_S
-            steps = tuple(islice(self._steps, 1 if is_busy else STEPS_MAX))
+            is_busy = self._store.foreground_quiet_s() < QUIET_S
+            rows_max = 0 if one_by_one else PIECE_ROWS if is_busy else WAITING_ROWS_MAX
+            steps = self._first(rows_max)
             some = partial(_store_some, steps=steps, is_wanted=self._store.foreground_waits)
             try:
                 done = await self._store.write(some, background=True)
@@ -78,6 +81,17 @@ class Intake:
                 one_by_one = True
                 continue
             await self._conclude(done)
+
+    def _first(self, rows_max: int) -> list[Step]:
+        """The steps that wait longest, one at least, and more while they have so many rows together at most."""
+        taken: list[Step] = []
+        rows = 0
+        for step in self._steps:
+            rows += step.rows
+            if taken and rows > rows_max:
+                break
+            taken.append(step)
+        return taken
 
     async def _conclude(self, done: int) -> None:
         async with self._changed:

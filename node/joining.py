@@ -12,7 +12,7 @@ from typing import Final
 from node.commands.requests import Authority, Caller
 from node.enrolment import NONCE_BYTES, Enrolled, HubAddress, JoinRefused, enrol
 from node.replica import DATABASE_NAME, SCHEMA, log, movements, recovery, tokens
-from node.replica.identity import NodeIdentity, read_identity, save_identity
+from node.replica.identity import NodeIdentity, read_identity, save_identity, save_predecessor
 from protocol.certificate import Certificate, Role
 from protocol.enrolment import EnrolmentCode
 from protocol.ids import ChainId, ReplicaId
@@ -28,7 +28,7 @@ OPERATOR: Final = Caller("operator", Authority.OPERATOR)
 
 async def join(
     folder: Folder, hub: HubAddress, code: EnrolmentCode, world: World, tls: ssl.SSLContext
-) -> Certificate:
+) -> Enrolled:
     """Make the folder a node of the hub's chain; the caller holds its lock. Durable on return.
 
     A folder that already has a log keeps it, and continues it as a new replica: a shop whose certificate was lost or
@@ -49,7 +49,7 @@ async def join(
         await store.write(lambda db: _save(db, hub, enrolled, token, world))
     finally:
         await store.close()
-    return enrolled.certificate
+    return enrolled
 
 
 def _chain_of_log(db: sqlite3.Connection) -> ChainId | None:
@@ -84,6 +84,7 @@ def _save(
         enrolled.certificate,
     )
     save_identity(db, identity, now_ms)
+    save_predecessor(db, enrolled.predecessor)
     recovery.begin_replica(db, ReplicaId(world.random_bytes(16)))
     tokens.revoke(db, OPERATOR)
     tokens.add(db, token_digest(token), OPERATOR, now_ms)

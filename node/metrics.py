@@ -66,6 +66,7 @@ class _Gauges(NamedTuple):
     caught_up: Gauge
     behind: Gauge
     contact: Gauge
+    retained: Gauge
 
 
 class NodeMetrics:
@@ -86,6 +87,12 @@ class NodeMetrics:
         self.session_ends = by_fixed_values(ends, [code.value for code in Code])
         self.replicas = self._counter(
             "new_replicas", "Times the log had to continue under a new replica"
+        )
+        self.digest_mismatches = self._counter(
+            "digest_mismatches", "Times the rows of a scope were found not to be the hub's"
+        )
+        self.repairs = self._counter(
+            "repairs", "Scopes of which rows, or all of it, were fetched again for that"
         )
         self.repeats = self._counter(
             "repeats", "Requests that were recorded before, and were answered again with that"
@@ -117,6 +124,9 @@ class NodeMetrics:
                 "feed_lag_changes", "From the scope read least far to the newest hub_seq heard of"
             ),
             self._gauge("hub_contact_age_seconds", "Since the hub was heard of; NaN before"),
+            self._gauge(
+                "retained_operations", "Operations in the log, also those the hub has acknowledged"
+            ),
         )
 
         self.streams = self._gauge("live_streams", "Live streams that are open")
@@ -135,6 +145,7 @@ class NodeMetrics:
         to.quarantined.set(figures.quarantined)
         to.caught_up.set(figures.caught_up)
         to.behind.set(max(0, self.feed_lag.newest - figures.least_cursor))
+        to.retained.set(figures.retained)
         contact_ms = figures.contact_age_ms
         to.contact.set(NOT_KNOWN if contact_ms is None else contact_ms / 1000)
 

@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import Final, Self, TypeVar
 
 import structlog
+from nacl.signing import SigningKey
 from prometheus_client import CollectorRegistry
 
-from node import showing
+from node import selfcheck, showing
+from node.backup import begin_anew, is_copy
 from node.commands import answering, movements
 from node.commands.movements import Here
 from node.commands.requests import Answer, Authority, Caller, Movement, Refusal
+from node.dialling import Dial, over_web_socket
+from node.housekeeping import Housekeeping
 from node.joining import KEY_NAME, OPERATOR
 from node.live.events import Sync, json_of
 from node.live.stream import Stream
@@ -26,7 +30,6 @@ from node.metrics import NodeMetrics
 from node.replica import (
     DATABASE_NAME,
     SCHEMA,
-    answers,
     identity,
     scopes,
     stock,
@@ -35,10 +38,11 @@ from node.replica import (
 from node.replica import movements as movement_list
 from node.replica.identity import NotJoined
 from node.replica.movements import MovementQuery
+from node.replica.retention import Retention
 from node.replica.stock import StockQuery
 from node.uplink import Uplink
 from protocol import digest
-from protocol.ids import OpId, Scope, scope_is_valid
+from protocol.ids import OpId, ReplicaId, Scope, scope_is_valid
 from runtime.folder import Folder
 from runtime.keys import load_or_create_signing_key, new_token, token_digest
 from runtime.store import Store, StoreError
@@ -47,7 +51,7 @@ from runtime.version import VERSION
 from runtime.world import World
 
 T = TypeVar("T")
-_DAY_S: Final = 86_400.0
+_RETENTION: Final = Retention()
 _log = structlog.get_logger(__name__)
 
 
@@ -62,6 +66,7 @@ class Node:
         callers: dict[bytes, Caller],
         metrics: NodeMetrics,
         verifier: Verifier,
+        retention: Retention,
     ) -> None:
         self.metrics = metrics
         self.verifier = verifier
@@ -70,6 +75,7 @@ class Node:
         self._uplink = uplink
         self._callers = callers
         self.live = Live(store, metrics, self._sync)
+        self._housekeeping = Housekeeping(store, world, uplink.local, retention)
         self._background: list[asyncio.Task[None]] = []
         self._failure_listeners: list[Callable[[], None]] = []
         self.crashed = False
@@ -83,11 +89,13 @@ class Node:
         *,
         tls: ssl.SSLContext | None = None,
         verify_every_h: float = 0.0,
+        retention: Retention = _RETENTION,
     ) -> Self:
         """Open the node in a folder whose lock the caller holds.
 
         `tls` is what the hub's certificate is checked by, where the system's authorities are not the ones. Once
-        started, it verifies its database every `verify_every_h` hours; 0 is never.
+        started, it verifies its database every `verify_every_h` hours; 0 is never. `retention` is how long its log goes
+        back.
 
         Raises:
             NotJoined: the folder holds no node, or not the key that goes with it.
@@ -97,25 +105,51 @@ class Node:
         database = folder.path / DATABASE_NAME
         store = await Store.open(database, SCHEMA, observe=metrics.observe_commit)
         try:
-            who = await store.read(identity.read_identity)
-            position = await store.read(identity.read_position)
-            callers = await store.read(tokens.read_all)
+            # Before a key is made in a folder that holds no node.
+            await store.read(identity.read_identity)
             key = await asyncio.to_thread(load_or_create_signing_key, folder, KEY_NAME)
-            if bytes(key.verify_key) != who.certificate.public_key:
-                raise NotJoined(f"the key in {KEY_NAME} is not the one this node was enrolled with")
+            verifier = Verifier("node", folder, database, every_h=verify_every_h, world=world)
+            dial = over_web_socket(tls)
+            return await cls.over(store, key, world, metrics, dial, verifier, retention)
         except BaseException:
             await store.close()
             raise
-        uplink = Uplink(store, world, key, who, position, metrics, tls=tls)
-        verifier = Verifier("node", folder, database, every_h=verify_every_h, world=world)
-        return cls(world, store, uplink, callers, metrics, verifier)
+
+    @classmethod
+    async def over(
+        cls,
+        store: Store,
+        key: SigningKey,
+        world: World,
+        metrics: NodeMetrics,
+        dial: Dial,
+        verifier: Verifier,
+        retention: Retention = _RETENTION,
+    ) -> Self:
+        """A node over an open store, which it closes in the end.
+
+        Raises:
+            NotJoined: the store holds no node, or not the one of this key.
+        """
+        who = await store.read(identity.read_identity)
+        # First of all: a copy forgets the key that it carries when it becomes a node, and that may be the only one.
+        if bytes(key.verify_key) != who.certificate.public_key:
+            raise NotJoined(f"the key in {KEY_NAME} is not the one this node was enrolled with")
+        if await store.read(is_copy):
+            replica = ReplicaId(world.random_bytes(16))
+            await store.write(lambda db: begin_anew(db, replica))
+            _log.warning("this is a backup put in place by hand: it continues as a new replica")
+        position = await store.read(identity.read_position)
+        callers = await store.read(tokens.read_all)
+        uplink = Uplink(store, world, key, who, position, metrics, dial)
+        return cls(world, store, uplink, callers, metrics, verifier, retention)
 
     async def start(self) -> None:
         """Begin to reach for the hub, to forget what is too old and to verify; returns at once."""
         self._uplink.start(self._uplink_crashed)
         self.live.start()
         self._background = [
-            asyncio.create_task(self._forget_daily(), name="forgetting"),
+            asyncio.create_task(self._housekeeping.run(), name="housekeeping"),
             asyncio.create_task(self.verifier.run(), name="verifier"),
         ]
 
@@ -127,6 +161,17 @@ class Node:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
         await self._store.close()
+
+    async def check(self) -> bool:
+        """Look at the newest operations and at the clock before serving; whether all is well.
+
+        Raises: StoreUnavailable for a log that cannot be continued; the node is closed then.
+        """
+        try:
+            return await selfcheck.check(self._store, self._world)
+        except BaseException:
+            await self._store.close()
+            raise
 
     @property
     def registry(self) -> CollectorRegistry:
@@ -333,19 +378,6 @@ class Node:
         self.crashed = True
         for listener in self._failure_listeners:
             listener()
-
-    async def _forget_daily(self) -> None:
-        """Drop answers older than 400 days, in pieces that no till notices."""
-        while True:
-            try:
-                while await self._store.write(self._forget_piece, background=True):
-                    pass
-            except StoreError as error:
-                _log.warning("old answers could not be forgotten", reason=str(error))
-            await asyncio.sleep(_DAY_S)
-
-    def _forget_piece(self, db: sqlite3.Connection) -> int:
-        return answers.forget_old_piece(db, self._world.now_ms())
 
     async def _write(self, transaction: Callable[[sqlite3.Connection], T]) -> T:
         # The uplink is told by the writer, not by this caller, who may be cancelled between commit and answer.

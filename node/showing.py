@@ -5,12 +5,18 @@ Invariant: plain functions of an open transaction, so that the daemon and a comm
 
 import sqlite3
 from dataclasses import dataclass
+from typing import Final
 
 from node.commands.answering import time_to_text
-from node.replica import identity, log, scopes, stock
+from node.replica import claims, identity, incidents, log, retention, scopes, stock
+from node.replica.identity import Position, Predecessor
+from node.replica.incidents import Incident
 from node.replica.stock import LotRow, StockRow
 from protocol.certificate import Certificate
 from runtime.verifier import Outcome, outcome_json
+
+INCIDENTS_SHOWN: Final = 3
+"""Of each code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +30,8 @@ class Figures:
     least_cursor: int
     """Of the scopes held: everything up to there was received; 0 without scopes."""
     contact_age_ms: int | None
+    retained: int
+    """Operations that the log holds, acknowledged ones too."""
 
 
 def figures(db: sqlite3.Connection, now_ms: int) -> Figures:
@@ -34,9 +42,10 @@ def figures(db: sqlite3.Connection, now_ms: int) -> Figures:
         pending=max(0, log.head(db).seq - position.acked),
         oldest_pending_ms=None if oldest_ms is None else max(0, now_ms - oldest_ms),
         quarantined=log.count_quarantined(db),
-        caught_up=position.epoch is not None and scopes.all_caught_up(db),
+        caught_up=_is_caught_up(db, position),
         least_cursor=min((cursor for cursor, _ in scopes.held(db).values()), default=0),
         contact_age_ms=None if contact_ms is None else max(0, now_ms - contact_ms),
+        retained=retention.count(db),
     )
 
 
@@ -56,7 +65,7 @@ def sync_status(db: sqlite3.Connection, now_ms: int) -> dict[str, object]:
         "oldest_pending_age_s": None if oldest_ms is None else max(0, now_ms - oldest_ms) // 1000,
         "acked": position.acked,
         "stable": position.stable,
-        "caught_up": position.epoch is not None and scopes.all_caught_up(db),
+        "caught_up": _is_caught_up(db, position),
         "cursors": {scope: cursor for scope, (cursor, _) in scopes.held(db).items()},
         "last_contact_at": (
             None
@@ -65,7 +74,40 @@ def sync_status(db: sqlite3.Connection, now_ms: int) -> dict[str, object]:
         ),
         "last_error": position.last_error,
         "quarantined": log.count_quarantined(db),
+        "incidents": [_incident_json(one) for one in incidents.newest(db, INCIDENTS_SHOWN)],
+        "log_base": log.base(db),
+        "backup_alarm": retention.backup_alarm(db, now_ms + (position.clock_offset_ms or 0)),
+        "replaces": _replaced(identity.read_predecessor(db)),
     }
+
+
+def _is_caught_up(db: sqlite3.Connection, position: Position) -> bool:
+    """Whether what is shown is what the hub has, and our own on top: after a loss, once the hub has said what it has."""
+    return position.epoch is not None and scopes.all_caught_up(db) and not claims.are_due(db)
+
+
+def _incident_json(one: Incident) -> dict[str, object]:
+    return {"code": one.code, "detail": one.detail, "at": time_to_text(one.happened_at_ms)}
+
+
+def _replaced(predecessor: Predecessor | None) -> dict[str, object] | None:
+    """Whose work this node took over, and since when receipts of that one may be missing."""
+    if predecessor is None:
+        return None
+    heard_ms = predecessor.heard_at_ms
+    return {
+        "name": predecessor.name,
+        "receipts_missing_since": None if heard_ms is None else time_to_text(heard_ms),
+    }
+
+
+def predecessor_sentence(predecessor: Predecessor) -> str:
+    """The same for a person."""
+    name, heard_ms = predecessor
+    if heard_ms is None:
+        return f"It replaces {name}; enter again whatever was sold there and is not shown here."
+    since = time_to_text(heard_ms)
+    return f"It replaces {name}; what was recorded there after {since} may be missing: enter it again from the receipts."
 
 
 def verified(outcome: Outcome | None) -> dict[str, object]:

@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from node.node import Node
-from node.replica import DATABASE_NAME, identity, verify
+from node.replica import DATABASE_NAME, SCHEMA, identity, verify
 from node.replica.identity import NotJoined
 from node.showing import sync_status, verified
 from protocol.errors import ProtocolError
-from runtime.backup import backup, integrity_problems
+from runtime.backup import integrity_problems
 from runtime.connection import connect_reader
 from runtime.control import call_daemon
 from runtime.errors import StoreError, StoreUnavailable
 from runtime.folder import Folder, FolderBusy
-from runtime.migrations import describe
+from runtime.migrations import describe, version_of
 from runtime.readers import read_snapshot
 from runtime.service import run
 from runtime.verifier import read_outcome
@@ -37,6 +37,10 @@ _UNREADABLE: Final = (StoreError, sqlite3.Error, ProtocolError, UnicodeDecodeErr
 T = TypeVar("T")
 
 
+class EarlierVersion(StoreUnavailable):
+    """The database is as an earlier program left it: nothing is wrong with it."""
+
+
 def joined_folder(path: Path) -> Folder:
     """The folder of a node; makes and changes nothing in one that is something else.
 
@@ -46,14 +50,6 @@ def joined_folder(path: Path) -> Folder:
     with contextlib.suppress(*_UNREADABLE):
         read(folder, _check_joined)
     return folder
-
-
-def copy_to(path: Path, file: Path) -> None:
-    """Copy the node's database, checked, to a new file. Durable on return.
-
-    Raises: NotJoined, FolderError, StoreError, OSError.
-    """
-    backup(_database(joined_folder(path)), file)
 
 
 def status(folder: Folder) -> Mapping[str, object]:
@@ -93,7 +89,7 @@ def revoke_tokens(folder: Folder, name: str) -> object:
 def problems(path: Path) -> list[str]:
     """What is wrong with the database of the node in `path`, worst first; [] when all of it adds up.
 
-    Raises: NotJoined, FolderError. What cannot be read is a problem in the list.
+    Raises: NotJoined, FolderError, EarlierVersion. What cannot be read is a problem in the list.
     """
     folder = _folder(path)
     if damage := integrity_problems(_database(folder)):
@@ -107,6 +103,8 @@ def problems(path: Path) -> list[str]:
 
     try:
         read(folder, check)
+    except EarlierVersion:
+        raise
     except _UNREADABLE as error:
         found.append(str(error))
     except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as error:
@@ -118,11 +116,12 @@ def problems(path: Path) -> list[str]:
 def read(folder: Folder, query: Callable[[sqlite3.Connection], T]) -> T:
     """Run a query in one snapshot of the node's database, beside a daemon or without.
 
-    Raises: StoreUnavailable when the database is damaged; NotJoined; what `query` raises otherwise.
+    Raises: StoreUnavailable when the database is damaged; EarlierVersion; NotJoined; what `query` raises otherwise.
     """
     path = _database(folder)
     try:
         with contextlib.closing(connect_reader(path)) as db:
+            _check_version(db, path)
             return read_snapshot(db, path, query)
     except (sqlite3.Error, UnicodeDecodeError) as error:
         raise StoreUnavailable(f"{path} cannot be read: the database is damaged") from error
@@ -188,6 +187,14 @@ def _folder(path: Path) -> Folder:
         raise NotJoined(f"{path} is a hub's folder; a node needs its own")
     _database(folder)
     return folder
+
+
+def _check_version(db: sqlite3.Connection, path: Path) -> None:
+    """Refuse what only a daemon brings to the form that this program reads."""
+    if 0 < version_of(db) < len(SCHEMA.steps):
+        raise EarlierVersion(
+            f"{path} is of an earlier version; `everstock-node serve` brings it up"
+        )
 
 
 def _check_joined(db: sqlite3.Connection) -> None:

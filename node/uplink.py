@@ -7,31 +7,24 @@ and starts afresh after a steady session.
 
 import asyncio
 import sqlite3
-import ssl
 import traceback
 from collections.abc import Callable
 
 import structlog
-from aiohttp import ClientError, ClientSession, ClientTimeout, WSServerHandshakeError
 from nacl.signing import SigningKey
 
+from node.dialling import Dial
 from node.hub_link import HubLink, Local
 from node.metrics import NodeMetrics
-from node.replica import identity, log, recovery, rows, scopes
+from node.replica import departures, identity, log, recovery, rows, scopes
 from node.replica.identity import NodeIdentity, Position
+from protocol.departure import digest
 from protocol.errors import Code, ProtocolError
 from protocol.frames.handshake import Close, Hello
 from protocol.ids import ReplicaId
-from protocol.limits import (
-    FRAME_BYTES_MAX,
-    HANDSHAKE_S_MAX,
-    HEARTBEAT_S,
-    RETRY_FIRST_S,
-    RETRY_LAST_S,
-    STEADY_AFTER_S,
-)
+from protocol.limits import RETRY_FIRST_S, RETRY_LAST_S, STEADY_AFTER_S
 from protocol.session.node import Identity, NodeSession
-from protocol.wire import FEATURES, SUBPROTOCOL, VERSIONS
+from protocol.wire import FEATURES, VERSIONS
 from runtime.store import Store, StoreError
 from runtime.version import SOFTWARE
 from runtime.world import World
@@ -53,14 +46,13 @@ class Uplink:
         who: NodeIdentity,
         position: Position,
         metrics: NodeMetrics,
-        *,
-        tls: ssl.SSLContext | None = None,
+        dial: Dial,
     ) -> None:
         self._store = store
         self._world = world
         self._key = key
         self._metrics = metrics
-        self._tls = tls
+        self._dial = dial
         self._boot = world.random_bytes(16)
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -99,24 +91,23 @@ class Uplink:
 
     async def _run(self) -> None:
         failures, there_s = 0, self._world.monotonic_s()
-        async with ClientSession(timeout=ClientTimeout(connect=HANDSHAKE_S_MAX)) as http:
-            while True:
-                began_s = self._world.monotonic_s()
-                close = await self._try(http)
-                now_s = self._world.monotonic_s()
-                lasted_s = now_s - began_s
-                there_s = now_s if self._hub_is_there else there_s
-                failures = failures_after(failures, lasted_s, hub_is_there=self._hub_is_there)
-                if close is not _AT_ONCE:
-                    longest_ms = longest_wait_ms(failures, away_s=now_s - there_s)
-                    jitter_ms = self._world.jitter_ms(longest_ms)
-                    await asyncio.sleep((close.retry_ms + jitter_ms) / 1000)
+        while True:
+            began_s = self._world.monotonic_s()
+            close = await self._try()
+            now_s = self._world.monotonic_s()
+            lasted_s = now_s - began_s
+            there_s = now_s if self._hub_is_there else there_s
+            failures = failures_after(failures, lasted_s, hub_is_there=self._hub_is_there)
+            if close is not _AT_ONCE:
+                longest_ms = longest_wait_ms(failures, away_s=now_s - there_s)
+                jitter_ms = self._world.jitter_ms(longest_ms)
+                await asyncio.sleep((close.retry_ms + jitter_ms) / 1000)
 
-    async def _try(self, http: ClientSession) -> Close:
+    async def _try(self) -> Close:
         """One session, from connecting to its end; whatever ends it comes back as a Close."""
         is_fault = True
         try:
-            close = await self._session(http)
+            close = await self._session()
             is_fault = False
         except ProtocolError as error:
             close = Close(error.code, error.detail, 0)
@@ -124,14 +115,12 @@ class Uplink:
             close = Close(Code.GAP, str(error), 0)
         except StoreError as error:
             close = Close(Code.BUSY, f"this node's store cannot take it in: {error}", 0)
-        except WSServerHandshakeError as error:
-            close = Close(Code.UNEXPECTED, f"the hub's address answers {error.status}", 0)
         except TimeoutError:
             is_fault = False
             close = Close(
                 Code.TIMED_OUT, f"{self.local.identity.hub_url} does not answer in time", 0
             )
-        except (ClientError, OSError) as error:
+        except OSError as error:
             is_fault = False
             close = Close(Code.UNREACHABLE, f"nobody answers at {self.local.identity.hub_url}", 0)
             _log.debug("connecting failed", error=repr(error))
@@ -147,21 +136,12 @@ class Uplink:
         await self._note_error(close)
         return close
 
-    async def _session(self, http: ClientSession) -> Close:
+    async def _session(self) -> Close:
         hello = await self._store.read(self._hello)
         who = self.local.identity
         trusted = Identity(who.certificate_bytes, self._key, who.chain, who.hub_public_key)
         session = NodeSession(trusted, hello, self._world.random_bytes(32))
-        async with asyncio.timeout(HANDSHAKE_S_MAX):
-            line = await http.ws_connect(
-                f"{who.hub_url}/v1/session",
-                protocols=[SUBPROTOCOL],
-                max_msg_size=FRAME_BYTES_MAX,
-                heartbeat=HEARTBEAT_S,
-                compress=0,
-                ssl=True if self._tls is None else self._tls,
-            )
-        async with line:
+        async with self._dial(who.hub_url) as line:
             link = HubLink(
                 line, session, self._store, self._world, self.local, self._metrics, self._wake
             )
@@ -184,6 +164,7 @@ class Uplink:
             exceptions=exceptions,
             status_seen=position.status_seen,
             clock_ms=self._world.now_ms(),
+            departed=digest(departures.read_all(db).values()),
         )
 
     async def _begin_replica(self, close: Close) -> Close:

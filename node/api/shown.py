@@ -191,6 +191,25 @@ class StockPage(Shown):
     next: Cursor | None
 
 
+class Replaced(Shown):
+    """A node that a spare took over from."""
+
+    name: str
+    receipts_missing_since: Time | None
+    """What it recorded from then on may never have reached the hub: enter it again from the receipts. Null when the hub
+    never heard of anything it recorded, or does not say."""
+
+
+class Incident(Shown):
+    """Something that happened to this node's data, and what was done about it."""
+
+    code: Literal["history_gap", "digest_mismatch", "scope_mended", "scope_read_again"]
+    """`history_gap`: the hub lost operations that were cut off this log; count what they were about. The others: rows
+    differed from the hub's (`digest_mismatch`), and were fetched one by one or with their whole scope."""
+    detail: str
+    at: Time
+
+
 class SyncStatus(Shown):
     """Where this node stands with the hub."""
 
@@ -215,6 +234,14 @@ class SyncStatus(Shown):
     last_error: str | None
     quarantined: Count
     """Own operations that the hub set aside."""
+    incidents: list[Incident]
+    """What a person should know of, the last three of each code, newest first."""
+    log_base: Count
+    """Position of the oldest operation in the log; movements before it are still listed."""
+    backup_alarm: str | None
+    """What is wrong with the hub's backups, in one sentence; null while they are as they should be."""
+    replaces: Replaced | None
+    """The node that this one took over from."""
     verified_at: Time | None
     """When the database was last computed again."""
     verify_problems: Count | None

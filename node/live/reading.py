@@ -149,7 +149,7 @@ def _keys(db: sqlite3.Connection, what: Seq | Changed) -> Iterator[tuple[_Key, _
             yield ("scope", scope), ()
         return
     body = log.body_at(db, what)
-    assert body is not None, "the log is never shortened"
+    assert body is not None, "retention forgets a change before its operation is cut off the log"
     operation = decode(body)
     for effect in operation.effects:
         if isinstance(effect, CounterEffect):

@@ -1,7 +1,8 @@
 """The first answer to every request that recorded something, kept so that a repeat gets it again.
 
 Invariant: an answer is written in the transaction that records what it answers, so there is never one without the
-other. IETF draft-ietf-httpapi-idempotency-key-header is the shape; ours outlives crashes and is kept 400 days.
+other. IETF draft-ietf-httpapi-idempotency-key-header is the shape; ours outlives crashes and is kept 400 days. They are
+counted by the hub's clock, from the first mark behind the answer: a shop's own clock may be wrong by decades.
 """
 
 import sqlite3
@@ -49,7 +50,16 @@ def keep(db: sqlite3.Connection, slot: Slot, answer: Kept, now_ms: int) -> None:
     db.execute(_SQL["keep"], {**slot._asdict(), **answer._asdict(), "now": now_ms})
 
 
-def forget_old_piece(db: sqlite3.Connection, now_ms: int) -> int:
-    """Drop up to 500 answers older than 400 days; returns how many, so that the caller knows when to stop."""
-    before = now_ms - REMEMBERED_ANSWER_DAYS * _DAY_MS
-    return db.execute(_SQL["forget_old"], {"before": before, "limit": PIECE_ANSWERS}).rowcount
+def mark(db: sqlite3.Connection, hub_now_ms: int) -> None:
+    """Note that every answer up to now was given before the hub's clock showed this."""
+    db.execute(_SQL["mark"], {"hub_now": hub_now_ms})
+
+
+def forget_old_piece(db: sqlite3.Connection, hub_now_ms: int) -> int:
+    """Drop up to 500 answers marked more than 400 days ago; returns how many, so that the caller knows when to stop."""
+    before = hub_now_ms - REMEMBERED_ANSWER_DAYS * _DAY_MS
+    forgotten = db.execute(_SQL["forget_old"], {"before": before, "limit": PIECE_ANSWERS}).rowcount
+    if forgotten < PIECE_ANSWERS:
+        # In the same transaction: once all answers are gone, positions begin again at 1.
+        db.execute(_SQL["forget_marks"], {"before": before})
+    return forgotten

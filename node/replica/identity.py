@@ -6,7 +6,7 @@ the node may do is read from its certificate alone.
 
 import sqlite3
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from protocol.certificate import Certificate, verify
 from protocol.ids import ChainId, Epoch, ReplicaId, Seq
@@ -28,6 +28,14 @@ class NodeIdentity:
     hub_public_key: bytes
     certificate_bytes: bytes
     certificate: Certificate
+
+
+class Predecessor(NamedTuple):
+    """The node whose locations a spare took over."""
+
+    name: str
+    heard_at_ms: int | None
+    """When the hub had last taken anything in of it, by the hub's clock; None when never, or when it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +89,20 @@ def read_identity(db: sqlite3.Connection) -> NodeIdentity:
 def save_certificate(db: sqlite3.Connection, certificate: bytes) -> None:
     """Keep a newer certificate; the caller has verified it."""
     db.execute(_SQL["save_certificate"], {"certificate": certificate})
+
+
+def save_predecessor(db: sqlite3.Connection, predecessor: Predecessor | None) -> None:
+    """Keep whose work this node took over, as the hub said when it joined; None for nobody's."""
+    name, heard_at_ms = (None, None) if predecessor is None else predecessor
+    db.execute(_SQL["save_predecessor"], {"name": name, "heard_at": heard_at_ms})
+
+
+def read_predecessor(db: sqlite3.Connection) -> Predecessor | None:
+    """Whose work this node took over."""
+    row = db.execute(_SQL["read_predecessor"]).fetchone()
+    if row is None or row["replaces"] is None:
+        return None
+    return Predecessor(row["replaces"], row["replaces_heard_at"])
 
 
 def read_position(db: sqlite3.Connection) -> Position:

@@ -11,6 +11,12 @@ ON CONFLICT (only) DO UPDATE SET
 -- name: save_certificate
 UPDATE identity SET certificate = :certificate WHERE only = 1;
 
+-- name: save_predecessor
+UPDATE identity SET replaces = :name, replaces_heard_at = :heard_at WHERE only = 1;
+
+-- name: read_predecessor
+SELECT replaces, replaces_heard_at FROM identity WHERE only = 1;
+
 -- name: read_position
 SELECT id, acked, stable, epoch, status_seen, clock_offset_ms, last_contact_at, last_error, last_error_at
 FROM replica WHERE only = 1;

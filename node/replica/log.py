@@ -1,7 +1,7 @@
 """The log: every operation recorded here, in order, hash-chained. Its unacknowledged end is the outbox.
 
-Invariant: positions have no gaps, a position's hash covers everything before it, and nothing is ever changed. An
-operation is sent exactly as it was hashed.
+Invariant: positions have no gaps, a position's hash covers everything before it, also what was cut off since, and nothing
+is ever changed. An operation is sent exactly as it was hashed.
 """
 
 import sqlite3
@@ -42,11 +42,12 @@ def append(db: sqlite3.Connection, end: Head, body: bytes) -> None:
 
 
 def chain_at(db: sqlite3.Connection, seq: Seq) -> ChainHash | None:
-    """The hash at a position; None where the log does not reach."""
-    if seq == 0:
-        return chain.CHAIN_START
+    """The hash at a position, also at that before the oldest one held; None where the log does not reach."""
     row = db.execute(_SQL["chain_at"], {"seq": seq}).fetchone()
-    return None if row is None else ChainHash(row["chain"])
+    if row is None:
+        beginning = start(db)
+        return beginning.chain if seq == beginning.seq else None
+    return ChainHash(row["chain"])
 
 
 def body_at(db: sqlite3.Connection, seq: Seq) -> bytes | None:
@@ -63,10 +64,17 @@ def outbox(db: sqlite3.Connection, sent: Seq, limit: int) -> tuple[ChainHash, li
     return prev, [Item(row["body"], row["accepted_at"]) for row in rows]
 
 
+def start(db: sqlite3.Connection) -> Head:
+    """Where the log begins: what was cut off before it ended here; (0, CHAIN_START) for a whole one."""
+    row = db.execute(_SQL["base"]).fetchone()
+    if row is None or row["base_chain"] is None:
+        return Head(Seq(0), chain.CHAIN_START)
+    return Head(Seq(row["log_base"] - 1), ChainHash(row["base_chain"]))
+
+
 def base(db: sqlite3.Connection) -> Seq:
     """Position of the oldest operation still held; 1 for an empty log."""
-    row = db.execute(_SQL["base"]).fetchone()
-    return Seq(1) if row is None else Seq(row["seq"])
+    return Seq(start(db).seq + 1)
 
 
 def compare(db: sqlite3.Connection, acked: Seq, acked_seen: Seq) -> LocalLog:

@@ -2,7 +2,7 @@
 SELECT seq, chain FROM log ORDER BY seq DESC LIMIT 1;
 
 -- name: base
-SELECT seq FROM log ORDER BY seq LIMIT 1;
+SELECT log_base, base_chain FROM replica WHERE only = 1;
 
 -- name: append
 INSERT INTO log (seq, body, chain) VALUES (:seq, :body, :chain);

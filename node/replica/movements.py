@@ -5,12 +5,15 @@ are written in one transaction; it is never changed or removed.
 """
 
 import sqlite3
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from node.replica.cursors import read_position, write_cursor
 from protocol.effects import CounterEffect
-from protocol.ids import OpId, ReplicaId, Seq
+from protocol.errors import ProtocolError
+from protocol.frames.repair import LedgerItem
+from protocol.ids import Location, OpId, ReplicaId, Seq
 from protocol.operation import Operation, decode
 from runtime.queries import load_queries
 
@@ -52,7 +55,11 @@ def add(
     operation: Operation,
     reverses: OpId | None,
 ) -> bool:
-    """List an own movement to be appended at `seq`; False, and nothing is written, when its op_id is listed already."""
+    """List an own movement to be appended at `seq`; False, and nothing is written, when its op_id is an own one's already.
+
+    One that another replica recorded, pulled from the ledger, becomes this one: a till that sends its receipts once more,
+    to a spare, gets them recorded there; the hub counts them once.
+    """
     counters = [effect for effect in operation.effects if isinstance(effect, CounterEffect)]
     row = {
         "op_id": operation.op_id,
@@ -63,7 +70,67 @@ def add(
         "reference": operation.details.get("reference"),
         "occurred_at": operation.occurred_at,
         "reverses": reverses,
+        "body": None,
     }
+    if _list(db, counters, row):
+        return True
+    return _unlist_pulled(db, operation.op_id) and _list(db, counters, row)
+
+
+def pull(
+    db: sqlite3.Connection, location: Location, items: Sequence[LedgerItem], upto: int
+) -> None:
+    """List what other replicas recorded at a location; up to `upto` its ledger has been read then."""
+    for item in items:
+        try:
+            operation = decode(item.body)
+        except ProtocolError:
+            continue  # of a later form, which the hub can read
+        counters = [effect for effect in operation.effects if isinstance(effect, CounterEffect)]
+        if not counters or not operation.kind.startswith("move."):
+            continue
+        reverses = operation.details.get("reverses")
+        row = {
+            "op_id": operation.op_id,
+            "replica": item.replica,
+            "seq": item.seq,
+            "kind": operation.kind,
+            "location": counters[0].location,
+            "reference": _text(operation.details.get("reference")),
+            "occurred_at": operation.occurred_at,
+            "reverses": reverses if isinstance(reverses, bytes) else None,
+            "body": item.body,
+        }
+        _list(db, counters, row)
+    db.execute(_SQL["save_pulled"], {"location": location, "upto": upto})
+
+
+def pulled_upto(db: sqlite3.Connection, location: Location) -> int:
+    """How far the hub's ledger was read for a location; 0 for not at all."""
+    row = db.execute(_SQL["read_pulled"], {"location": location}).fetchone()
+    return 0 if row is None else row["position"]
+
+
+def _unlist_pulled(db: sqlite3.Connection, op_id: OpId) -> bool:
+    """Take a movement that another replica recorded off the list; whether it was one."""
+    row = db.execute(_SQL["unlist_pulled"], {"op_id": op_id}).fetchone()
+    if row is None:
+        return False
+    effects = decode(row["body"]).effects
+    db.executemany(
+        _SQL["unlist_sku"],
+        [
+            {"sku": effect.sku, "position": row["position"], "lot": effect.lot}
+            for effect in effects
+            if isinstance(effect, CounterEffect)
+        ],
+    )
+    return True
+
+
+def _list(
+    db: sqlite3.Connection, counters: Sequence[CounterEffect], row: Mapping[str, object]
+) -> bool:
     added = db.execute(_SQL["add"], row)
     if not added.rowcount:
         return False
@@ -73,6 +140,10 @@ def add(
         [{"sku": effect.sku, "position": position, "lot": effect.lot} for effect in counters],
     )
     return True
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def one(db: sqlite3.Connection, op_id: OpId) -> Recorded | None:

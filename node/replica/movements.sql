@@ -1,11 +1,26 @@
 -- name: add
 INSERT INTO movement (op_id, replica, seq, kind, location, reference, occurred_at, reverses, body)
-VALUES (:op_id, :replica, :seq, :kind, :location, :reference, :occurred_at, :reverses, NULL)
+VALUES (:op_id, :replica, :seq, :kind, :location, :reference, :occurred_at, :reverses, :body)
 ON CONFLICT (op_id) DO NOTHING;
 
 -- name: add_sku
 INSERT INTO movement_sku (sku, position, lot) VALUES (:sku, :position, :lot)
 ON CONFLICT (sku, position, lot) DO NOTHING;
+
+-- name: unlist_pulled
+-- An own movement has its bytes in the log, or a hash of them if it left that.
+DELETE FROM movement WHERE op_id = :op_id AND body IS NOT NULL AND body_hash IS NULL
+RETURNING position, body;
+
+-- name: unlist_sku
+DELETE FROM movement_sku WHERE sku = :sku AND position = :position AND lot = :lot;
+
+-- name: read_pulled
+SELECT position FROM pulled WHERE location = :location;
+
+-- name: save_pulled
+INSERT INTO pulled (location, position) VALUES (:location, :upto)
+ON CONFLICT (location) DO UPDATE SET position = max(pulled.position, excluded.position);
 
 -- name: one
 SELECT movement.position, movement.replica, movement.seq, coalesce(movement.body, log.body) AS body
@@ -64,4 +79,4 @@ WHERE (:location IS NULL OR movement.location = :location)
 ORDER BY movement.position DESC LIMIT :limit;
 
 -- name: own_locations
-SELECT DISTINCT location FROM movement WHERE body IS NULL ORDER BY location;
+SELECT DISTINCT location FROM movement WHERE body IS NULL OR body_hash IS NOT NULL ORDER BY location;

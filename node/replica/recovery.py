@@ -5,12 +5,14 @@ sends it again; what the hub does not send again by the end of the scope is clea
 """
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Final
 
-from node.replica import changes, view
+from node.replica import changes, claims, retention, scopes, view
+from node.replica.identity import read_position
 from protocol.codec import pack, unpack
-from protocol.effects import DocumentKey
-from protocol.ids import Location, ReplicaId, Scope, Seq, Sku
+from protocol.effects import CounterEffect, DocumentKey, Effect, FieldEffect
+from protocol.ids import Location, ReplicaId, Scope, Seq, Sku, stock_scope
 from protocol.operation import decode
 from runtime.queries import load_queries
 
@@ -25,26 +27,48 @@ def begin_epoch(db: sqlite3.Connection, acked: Seq | None) -> None:
         db: an open transaction.
         acked: how far the hub's new history has this log. Everything up to there is inside every row it will send;
             what comes after goes on top again. None when the hub has another log under this replica: then its
-            position says nothing about ours, and what is on top stays there.
+            position says nothing about ours, and what is on top stays there until every operation was claimed.
     """
     if acked is not None:
         for query in ("forget_deltas", "forget_edits"):
             db.execute(_SQL[query])
+        set_aside = db.execute(_SQL["quarantined_after"], {"seq": acked}).fetchall()
         for query in ("forget_quarantine_after", "cap_status_seen"):
             db.execute(_SQL[query], {"seq": acked})
         for row in db.execute(_SQL["log_after"], {"seq": acked}).fetchall():
             view.put_on_top(db, Seq(row["seq"]), decode(row["body"]).effects)
-    for query in ("forget_counter_marks", "forget_document_marks", "forget_scope_marks"):
+        for row in set_aside:
+            _show_again(db, decode(row["body"]).effects)
+    for query in (
+        "forget_counter_marks",
+        "forget_document_marks",
+        "forget_scope_marks",
+        "forget_pulled",
+    ):
         db.execute(_SQL[query])
+    claims.begin(db, whole=acked is None)
+
+
+def _show_again(db: sqlite3.Connection, effects: Sequence[Effect]) -> None:
+    """What the hub had set aside was not shown; it is on top again until the hub has judged it anew."""
+    counters = [effect for effect in effects if isinstance(effect, CounterEffect)]
+    view.add_to_shown(db, counters)
+    changes.note_stock(db, ((effect.location, effect.sku) for effect in counters))
+    for key in dict.fromkeys(effect.key for effect in effects if isinstance(effect, FieldEffect)):
+        view.show_document(db, key)
+        changes.note_document(db, key)
 
 
 def begin_replica(db: sqlite3.Connection, replica: ReplicaId) -> None:
-    """Continue the whole log, empty or not, under a new replica id: same operations, positions and chain, nothing acked.
+    """Continue the whole log, empty or not, under a new replica id: same operations, nothing acked; a log that was never
+    cut keeps its positions and chain, what was cut off any other comes back before it.
 
     The hub knows most of them by op_id and will count none twice. What was acknowledged before stays out of the view's
-    own part, since the hub's rows have it; what was not stays on top until the new replica's log has reached it.
+    own part, since the hub's rows have it; what was not stays on top until it was claimed or the new replica's log has
+    reached it.
     Whoever follows the changes live starts anew: the copy that this log was parted from may go on with their numbers.
     """
+    retention.whole_again(db, replica)
     db.execute(_SQL["begin_replica"], {"id": replica})
     for query in (
         "forget_quarantine",
@@ -53,6 +77,28 @@ def begin_replica(db: sqlite3.Connection, replica: ReplicaId) -> None:
         "forget_scope_own",
     ):
         db.execute(_SQL[query])
+    claims.begin(db, whole=False)
+
+
+def left_behind(db: sqlite3.Connection) -> set[Scope]:
+    """Scopes let go of which own operations are still on top: they stay shown until the hub has them."""
+    return {stock_scope(row["location"]) for row in db.execute(_SQL["left_behind"])}
+
+
+def let_acknowledged_go(db: sqlite3.Connection, scope: Scope) -> bool:
+    """Take what the hub has by now of operations off the rows of a scope let go; True when nothing is left of it.
+
+    No page of the scope will ever say that it includes them.
+    """
+    state = scopes.read(db, scope)
+    if state is not None and scope in scopes.held(db):
+        return True  # it was given back
+    view.forget_inside(db, scope, read_position(db).acked)
+    if scope in left_behind(db):
+        return False  # to drop rows means to look at every document: once, and not with each acknowledgement
+    while not scopes.let_go_piece(db, scope):
+        pass
+    return True
 
 
 def clear_unsent(db: sqlite3.Connection, scope: Scope) -> None:

@@ -13,6 +13,17 @@ UPDATE document SET hub_seq = 0, own = 0;
 UPDATE scope SET cursor = 0, salt = zeroblob(8), own = 0, caught_up = 0, rows = 0, digest = zeroblob(16),
     hub_seq = 0;
 
+-- name: left_behind
+SELECT DISTINCT location FROM pending_delta
+WHERE NOT EXISTS (
+    SELECT 1 FROM scope WHERE scope.scope = 'stock:' || pending_delta.location AND scope.held = 1
+)
+ORDER BY location;
+
+-- name: forget_pulled
+-- Positions of the ledger may be given again in another epoch; what is listed already is found by its op_id.
+DELETE FROM pulled;
+
 -- name: forget_deltas
 DELETE FROM pending_delta;
 
@@ -21,6 +32,10 @@ DELETE FROM pending_edit;
 
 -- name: forget_quarantine_after
 DELETE FROM quarantined WHERE seq > :seq;
+
+-- name: quarantined_after
+SELECT log.body FROM quarantined JOIN log ON log.seq = quarantined.seq
+WHERE quarantined.seq > :seq ORDER BY quarantined.seq;
 
 -- name: cap_status_seen
 UPDATE replica SET status_seen = min(status_seen, :seq) WHERE only = 1;
@@ -41,7 +56,7 @@ RETURNING sku;
 
 -- name: begin_replica
 INSERT INTO replica (only, id) VALUES (1, :id)
-ON CONFLICT (only) DO UPDATE SET id = excluded.id, acked = 0, status_seen = 0;
+ON CONFLICT (only) DO UPDATE SET id = excluded.id, acked = 0, stable = 0, status_seen = 0;
 
 -- name: forget_quarantine
 DELETE FROM quarantined;

@@ -140,6 +140,19 @@ def _take_document(db: sqlite3.Connection, row: DocumentRow, own: Seq) -> bool:
     if held is not None and held["hub_seq"] >= row.hub_seq:
         return False
     scopes.replace_row(db, old=stored_document(row.key, held), new=row)
+    store_document(db, row, own)
+    return True
+
+
+def store_counter(db: sqlite3.Connection, row: CounterRow, own: Seq) -> None:
+    """Store a row that includes our log up to `own`, and show it with what is still on top; not its digest."""
+    _store_counters(db, _as_json([row]), own, row.location)
+    _save_tails(db, [row])
+
+
+def store_document(db: sqlite3.Connection, row: DocumentRow, own: Seq) -> None:
+    """The same of a document."""
+    key = row.key._asdict()
     fields = pack(fields_to_wire(row.document.fields))
     db.execute(
         _VIEW["save_document"],
@@ -155,4 +168,3 @@ def _take_document(db: sqlite3.Connection, row: DocumentRow, own: Seq) -> bool:
     )
     db.execute(_VIEW["forget_row_edits"], {**key, "own": own})
     view.show_document(db, row.key)
-    return True

@@ -6,7 +6,9 @@ CREATE TABLE identity (
     hub_url TEXT NOT NULL,
     hub_public_key BLOB NOT NULL,
     certificate BLOB NOT NULL,          -- as the hub signed it; rights are read from it alone
-    joined_at INTEGER NOT NULL
+    joined_at INTEGER NOT NULL,
+    replaces TEXT,                      -- the node whose work this one took over; NULL: none
+    replaces_heard_at INTEGER           -- when the hub had last taken operations in of that one; NULL: never, or not told
 ) STRICT;
 
 -- Where this replica and its reading of the hub stand. One row.
@@ -20,10 +22,12 @@ CREATE TABLE replica (
     clock_offset_ms INTEGER,            -- hub's clock minus ours, when last measured
     last_contact_at INTEGER,
     last_error TEXT,
-    last_error_at INTEGER
+    last_error_at INTEGER,
+    log_base INTEGER NOT NULL DEFAULT 1, -- position of the oldest operation in the log; see retention.py
+    base_chain BLOB                     -- hash of the log up to and without it; NULL while the log is whole
 ) STRICT;
 
--- The log. Its positions have no gaps; it is never changed, only appended to.
+-- The log. Its positions have no gaps; it is never changed, only appended to, and cut off at its beginning.
 CREATE TABLE log (
     seq INTEGER PRIMARY KEY,
     body BLOB NOT NULL,                 -- the operation's bytes, as hashed and sent
@@ -38,6 +42,21 @@ BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
 CREATE TABLE acknowledged (
     upto INTEGER PRIMARY KEY,
     accepted_at INTEGER NOT NULL
+) STRICT;
+
+-- Edits whose positions were cut off: they are kept for ever, and sent again should the log continue under a new replica.
+CREATE TABLE kept_edit (
+    position INTEGER PRIMARY KEY,       -- oldest first
+    body BLOB NOT NULL,
+    body_hash BLOB NOT NULL,            -- 16 bytes, since the chain covers it no longer
+    accepted_at INTEGER                 -- the hub's clock when it was acknowledged
+) STRICT;
+
+-- In a backup one row, which says that this file is a copy; empty in the database of a node. See node/backup.py.
+CREATE TABLE backup (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    made_at INTEGER NOT NULL,
+    signing_key BLOB NOT NULL
 ) STRICT;
 
 -- Own operations that are in the hub's ledger without effect.
@@ -113,7 +132,8 @@ CREATE TABLE scope (
     hub_seq INTEGER NOT NULL DEFAULT 0  -- largest of the scope's rows
 ) STRICT, WITHOUT ROWID;
 
--- What people search. Own movements keep their bytes in the log; `body` is for those of other replicas.
+-- What people search. Own movements keep their bytes in the log until that was cut off before them; `body` is for those and
+-- for those of other replicas.
 CREATE TABLE movement (
     position INTEGER PRIMARY KEY,       -- order of arrival here; newest is largest
     op_id BLOB NOT NULL UNIQUE,
@@ -124,7 +144,8 @@ CREATE TABLE movement (
     reference TEXT,
     occurred_at INTEGER NOT NULL,
     reverses BLOB,                      -- op_id of the movement that this one takes back
-    body BLOB
+    body BLOB,
+    body_hash BLOB                      -- 16 bytes over the body of an own movement that left the log; NULL: any other
 ) STRICT;
 
 CREATE INDEX movement_by_location ON movement (location, position);
@@ -151,6 +172,12 @@ CREATE TABLE answer (
     UNIQUE (client, route, key)
 ) STRICT;
 
+-- How old answers are at least: those up to `upto` were given before the hub's clock showed `hub_at`.
+CREATE TABLE answer_mark (
+    upto INTEGER PRIMARY KEY,
+    hub_at INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE token (
     digest BLOB PRIMARY KEY,            -- a token itself is shown once and stored nowhere
     name TEXT NOT NULL,
@@ -165,3 +192,36 @@ CREATE TABLE change (
     seq INTEGER,                        -- of an own operation, whose effects say what changed; or else
     keys BLOB                           -- the changed rows, packed
 ) STRICT;
+
+-- A row while own operations are to be asked about with CLAIM: since a new replica or epoch. See claims.py.
+CREATE TABLE claim (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    after INTEGER NOT NULL,             -- up to here of the log the answers were carried out
+    is_whole INTEGER NOT NULL           -- 1: about everything retained; 0: only about what is on top
+) STRICT;
+
+-- When a scope was last found to differ from the hub's and mended.
+CREATE TABLE repair (
+    scope TEXT PRIMARY KEY,
+    began_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- How far the hub's ledger was read for other replicas' movements at a location.
+CREATE TABLE pulled (
+    location TEXT PRIMARY KEY,
+    position INTEGER NOT NULL           -- in the ledger of this epoch
+) STRICT, WITHOUT ROWID;
+
+-- What happened that a person should know of; the newest are kept.
+CREATE TABLE incident (
+    position INTEGER PRIMARY KEY,
+    code TEXT NOT NULL,                 -- stable: see incidents.py
+    detail TEXT NOT NULL,
+    happened_at INTEGER NOT NULL
+) STRICT;
+
+-- Which nodes of the chain left for good, as the hub signed it: handed back to a hub that was put back to a backup.
+CREATE TABLE departure (
+    node BLOB PRIMARY KEY CHECK (length(node) = 16),
+    record BLOB NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -23,6 +23,8 @@ from runtime.queries import load_queries
 _SQL: Final = load_queries(__file__, "scopes.sql")
 PIECE_ROWS: Final = 500
 """Rows dropped in one transaction, so that a till never waits for more than a few milliseconds."""
+BEFORE_DOCUMENTS: Final = DocumentKey("", "")
+"""Where to begin when documents are read piece by piece."""
 
 
 class ScopeState(NamedTuple):
@@ -76,14 +78,20 @@ def read(db: sqlite3.Connection, scope: Scope) -> ScopeState | None:
     )
 
 
-def replace_row(db: sqlite3.Connection, *, old: Row | None, new: Row) -> None:
-    """Put `new` in the place of `old` in the digests of the scopes they are in; scopes only grow."""
-    for scope in new.scopes:
+def replace_row(db: sqlite3.Connection, *, old: Row | None, new: Row | None) -> None:
+    """Put `new` in the place of `old` in the digests of the scopes they are in.
+
+    By the feed scopes only grow; where damage is mended a row may be in others than before, or in none.
+    """
+    concerned = {*(() if old is None else old.scopes), *(() if new is None else new.scopes)}
+    for scope in sorted(concerned):
         db.execute(_SQL["know"], {"scope": scope})
         state = read(db, scope)
         assert state is not None, "just made known"
         out = old if old is not None and scope in old.scopes else None
-        save_digest(db, scope, digest.replace(state.digest, old=out, new=new), new.hub_seq)
+        put = new if new is not None and scope in new.scopes else None
+        newest = HubSeq(0) if put is None else put.hub_seq
+        save_digest(db, scope, digest.replace(state.digest, old=out, new=put), newest)
 
 
 def save_digest(db: sqlite3.Connection, scope: Scope, value: Digest, hub_seq: HubSeq) -> None:
@@ -93,6 +101,12 @@ def save_digest(db: sqlite3.Connection, scope: Scope, value: Digest, hub_seq: Hu
         _SQL["save_digest"],
         {"scope": scope, "rows": value.rows, "digest": packed, "hub_seq": hub_seq},
     )
+
+
+def set_digest(db: sqlite3.Connection, scope: Scope, value: Digest, hub_seq: HubSeq) -> None:
+    """Put a scope's digest to what was computed afresh over its rows, the newest of which has `hub_seq`."""
+    values = {"scope": scope, "rows": value.rows, "digest": digest.to_bytes(value.value)}
+    db.execute(_SQL["set_digest"], {**values, "hub_seq": hub_seq})
 
 
 def advance(db: sqlite3.Connection, scope: Scope, to: HubSeq, salt: Salt) -> None:
@@ -154,7 +168,7 @@ def _drop_documents(db: sqlite3.Connection, scope: Scope) -> list[GoneDocument]:
     others = held(db).keys() - {scope}
     touched: set[Scope] = set()
     gone = []
-    for document in _sent_documents(db):
+    for document in sent_documents(db):
         in_scopes = document.document.scopes
         if scope in in_scopes and not in_scopes & others:
             db.execute(_SQL["drop_document"], document.key._asdict())
@@ -168,21 +182,32 @@ def _digest_afresh(db: sqlite3.Connection, touched: Collection[Scope]) -> None:
     """Compute the digests of scopes of documents again, over those that are left."""
     sums = dict.fromkeys(touched, (digest.EMPTY, HubSeq(0)))
     if sums:
-        for document in _sent_documents(db):
+        for document in sent_documents(db):
             for scope in sums.keys() & document.document.scopes:
                 held_digest, newest = sums[scope]
                 added = digest.replace(held_digest, old=None, new=document)
                 sums[scope] = (added, max(newest, document.hub_seq))
     for scope, (value, newest) in sums.items():
-        values = {"scope": scope, "rows": value.rows, "digest": digest.to_bytes(value.value)}
-        db.execute(_SQL["set_digest"], {**values, "hub_seq": newest})
+        set_digest(db, scope, value, newest)
 
 
-def _sent_documents(db: sqlite3.Connection) -> Iterator[DocumentRow]:
-    after = {"collection": "", "id": ""}
-    while rows := db.execute(_SQL["documents_after"], {**after, "limit": PIECE_ROWS}).fetchall():
-        for row in rows:
-            document = stored_document(DocumentKey(row["collection"], row["id"]), row)
-            if document is not None:
-                yield document
-        after = {"collection": rows[-1]["collection"], "id": rows[-1]["id"]}
+def sent_documents(db: sqlite3.Connection) -> Iterator[DocumentRow]:
+    """Every document that the hub sent, by its key, read in pieces."""
+    after: DocumentKey | None = BEFORE_DOCUMENTS
+    while after is not None:
+        documents, after = sent_documents_piece(db, after, PIECE_ROWS)
+        yield from documents
+
+
+def sent_documents_piece(
+    db: sqlite3.Connection, after: DocumentKey, limit: int
+) -> tuple[list[DocumentRow], DocumentKey | None]:
+    """Look at some documents behind a key: those that the hub sent, and where to go on; None after the last."""
+    asked = {**after._asdict(), "limit": limit}
+    documents, last = [], None
+    for row in db.execute(_SQL["documents_after"], asked).fetchall():
+        last = DocumentKey(row["collection"], row["id"])
+        document = stored_document(last, row)
+        if document is not None:
+            documents.append(document)
+    return documents, last

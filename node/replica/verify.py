@@ -11,19 +11,21 @@ from itertools import groupby, islice
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-from node.replica import log
+from node.replica import log, retention
 from node.replica.stored import stored_counter, stored_document
 from protocol import chain, digest
 from protocol.digest import Digest
 from protocol.effects import CounterEffect, CounterKey, DocumentKey
 from protocol.errors import ProtocolError
-from protocol.ids import ChainHash, Scope
+from protocol.ids import ChainHash, Scope, Seq
 from protocol.operation import Operation, decode
 from protocol.rows import Row
 from runtime.queries import load_queries
 
 _SQL: Final = load_queries(__file__, "verify.sql")
 PROBLEMS_MAX: Final = 100
+HEAD_OPERATIONS: Final = 1_000
+SPOT_OPERATIONS: Final = 20
 
 
 class Fault(NamedTuple):
@@ -55,8 +57,35 @@ def faults(db: sqlite3.Connection) -> Iterator[Fault]:
     yield from _digest_faults(db)
 
 
+def head_faults(db: sqlite3.Connection) -> Iterator[Fault]:
+    """What is wrong with the newest operations of the log: a few milliseconds, at each start."""
+    last = log.head(db).seq
+    after = max(log.start(db).seq, last - HEAD_OPERATIONS)
+    held = log.chain_at(db, Seq(after))
+    for row in db.execute(_SQL["log_after"], {"seq": after}):
+        held = chain.extend(held or chain.CHAIN_START, row["body"])
+        if held != row["chain"]:
+            yield Fault(f"log {row['seq']}", "the hash chain breaks here")
+            return
+
+
+def newest_view_faults(db: sqlite3.Connection) -> Iterator[Fault]:
+    """Whether the rows that the newest operations changed show what they should: a spot check, at each start."""
+    last = log.head(db).seq
+    for row in db.execute(_SQL["log_after"], {"seq": max(0, last - SPOT_OPERATIONS)}).fetchall():
+        for effect in decode(row["body"]).effects:
+            if isinstance(effect, CounterEffect):
+                shown = db.execute(_SQL["one_shown_differs"], effect._asdict()).fetchone()
+                if shown is not None:
+                    yield Fault(
+                        _counter_place(shown),
+                        f"shows {shown['value']}, should be {shown['expected']}",
+                    )
+
+
 def _log_faults(db: sqlite3.Connection) -> Iterator[Fault]:
-    expected_seq, held, lines = 1, chain.CHAIN_START, 0
+    before, held = log.start(db)
+    expected_seq, lines = before + 1, 0
     for row in db.execute(_SQL["log_in_order"]):
         place = f"log {row['seq']}"
         if row["seq"] != expected_seq:
@@ -78,7 +107,34 @@ def _log_faults(db: sqlite3.Connection) -> Iterator[Fault]:
             lines += listed.lines
             if not listed.is_as_said:
                 yield Fault(place, "the list of movements shows it otherwise, or not at all")
+    for fault in _held_faults(db):
+        if isinstance(fault, Fault):
+            yield fault
+        else:
+            lines += fault
     yield from _stray_faults(db, lines)
+
+
+def _held_faults(db: sqlite3.Connection) -> Iterator[Fault | int]:
+    """What is held outside the log: movements with bytes of their own, each with how many lines it has, and kept edits."""
+    for row in db.execute(_SQL["held_movements"]):
+        place = f"movement {row['position']}"
+        if row["body_hash"] is not None and retention.body_hash(row["body"]) != row["body_hash"]:
+            yield Fault(place, "its bytes were changed since they left the log")
+        try:
+            operation = decode(row["body"])
+        except ProtocolError as error:
+            yield Fault(place, f"the operation cannot be read: {error.detail}")
+            continue
+        listed = _listed(db, row["seq"], operation)
+        yield listed.lines
+        if not listed.is_as_said:
+            yield Fault(place, "the list of movements shows it otherwise than it is")
+    for row in db.execute(_SQL["kept_edits"]):
+        if retention.body_hash(row["body"]) != row["body_hash"]:
+            yield Fault(
+                f"kept edit {row['position']}", "its bytes were changed since they left the log"
+            )
 
 
 def _listed(db: sqlite3.Connection, seq: int, operation: Operation) -> _Listed:

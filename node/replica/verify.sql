@@ -56,3 +56,25 @@ ORDER BY movement_sku.sku, movement_sku.position, movement_sku.lot;
 SELECT movement.seq FROM movement
 WHERE movement.body IS NULL AND NOT EXISTS (SELECT 1 FROM log WHERE log.seq = movement.seq)
 ORDER BY movement.position LIMIT 100;
+
+-- name: held_movements
+SELECT position, seq, body, body_hash FROM movement WHERE body IS NOT NULL ORDER BY position;
+
+-- name: kept_edits
+SELECT position, body, body_hash FROM kept_edit ORDER BY position;
+
+-- name: log_after
+SELECT seq, body, chain FROM log WHERE seq > :seq ORDER BY seq;
+
+-- name: one_shown_differs
+SELECT location, sku, lot, account, value, total + (
+    SELECT coalesce(sum(delta), 0) FROM pending_delta AS own_delta
+    WHERE own_delta.location = counter.location AND own_delta.sku = counter.sku
+        AND own_delta.lot = counter.lot AND own_delta.account = counter.account
+) AS expected
+FROM counter
+WHERE location = :location AND sku = :sku AND lot = :lot AND account = :account AND value <> total + (
+    SELECT coalesce(sum(delta), 0) FROM pending_delta AS own_delta
+    WHERE own_delta.location = counter.location AND own_delta.sku = counter.sku
+        AND own_delta.lot = counter.lot AND own_delta.account = counter.account
+);

@@ -33,10 +33,14 @@ _NO_FIELDS: Final = pack([])
 def record(db: sqlite3.Connection, seq: Seq, effects: Sequence[Effect]) -> None:
     """Put an own operation's effects on top, and show them."""
     put_on_top(db, seq, effects)
-    counters = [effect._asdict() for effect in effects if isinstance(effect, CounterEffect)]
-    db.executemany(_SQL["add_to_counter"], counters)
+    add_to_shown(db, [effect for effect in effects if isinstance(effect, CounterEffect)])
     for key in dict.fromkeys(effect.key for effect in effects if isinstance(effect, FieldEffect)):
         show_document(db, key)
+
+
+def add_to_shown(db: sqlite3.Connection, counters: Sequence[CounterEffect]) -> None:
+    """Show counters changed by this."""
+    db.executemany(_SQL["add_to_counter"], [effect._asdict() for effect in counters])
 
 
 def put_on_top(db: sqlite3.Connection, seq: Seq, effects: Sequence[Effect]) -> None:
@@ -81,13 +85,36 @@ def forget_inside(db: sqlite3.Connection, scope: Scope, own: Seq) -> None:
             _SQL["forget_location_deltas"], {"location": location, "own": own}
         ).fetchall()
         _take_back(db, [{**row, "location": location} for row in rows])
-    for edit in db.execute(_SQL["edits_up_to"], {"own": own}).fetchall():
-        key = DocumentKey(edit["collection"], edit["id"])
-        named = {name for effect in _edits(edit["effects"]) for name in effect.scopes}
-        if scope in named | _scopes_of_row(db, key):
+    _forget_edits(db, scope, db.execute(_SQL["edits_up_to"], {"own": own}).fetchall())
+
+
+def _forget_edits(db: sqlite3.Connection, scope: Scope, edits: Sequence[sqlite3.Row]) -> None:
+    for edit in edits:
+        if scope in _scopes_of_edit(db, edit):
+            key = DocumentKey(edit["collection"], edit["id"])
             db.execute(_SQL["forget_edit"], {**key._asdict(), "seq": edit["seq"]})
             show_document(db, key)
             changes.note_document(db, key)
+
+
+def forget_some(db: sqlite3.Connection, scope: Scope, seqs: str) -> None:
+    """A scope's rows include these operations, given as a JSON array: what is still on top of them of those goes."""
+    family, _, location = scope.partition(":")
+    if family == "stock":
+        asked = {"location": location, "seqs": seqs}
+        rows = db.execute(_SQL["forget_some_deltas"], asked).fetchall()
+        _take_back(db, [{**row, "location": location} for row in rows])
+    _forget_edits(db, scope, db.execute(_SQL["edits_of"], {"seqs": seqs}).fetchall())
+
+
+def has_on_top(db: sqlite3.Connection, scope: Scope, seq: Seq) -> bool:
+    """Whether an own operation, or a part of it, is on top of a scope's rows."""
+    family, _, location = scope.partition(":")
+    at = {"location": location, "seq": seq}
+    if family == "stock" and db.execute(_SQL["has_deltas"], at).fetchone()[0]:
+        return True
+    edits = db.execute(_SQL["edits_of"], {"seqs": f"[{seq:d}]"}).fetchall()
+    return any(scope in _scopes_of_edit(db, edit) for edit in edits)
 
 
 def show_document(db: sqlite3.Connection, key: DocumentKey) -> None:
@@ -115,6 +142,11 @@ def show_document(db: sqlite3.Connection, key: DocumentKey) -> None:
 def _edits(packed: bytes) -> list[FieldEffect]:
     effects = effects_from_wire(unpack(packed))
     return [effect for effect in effects if isinstance(effect, FieldEffect)]
+
+
+def _scopes_of_edit(db: sqlite3.Connection, edit: sqlite3.Row) -> set[Scope]:
+    named = {name for effect in _edits(edit["effects"]) for name in effect.scopes}
+    return named | _scopes_of_row(db, DocumentKey(edit["collection"], edit["id"]))
 
 
 def _scopes_of_row(db: sqlite3.Connection, key: DocumentKey) -> set[Scope]:

@@ -17,6 +17,17 @@ ON CONFLICT (location, sku, lot, account, seq) DO UPDATE SET
 DELETE FROM pending_delta WHERE location = :location AND seq <= :own
 RETURNING sku, lot, account, delta;
 
+-- name: forget_some_deltas
+DELETE FROM pending_delta WHERE location = :location AND seq IN (SELECT value FROM json_each(:seqs))
+RETURNING sku, lot, account, delta;
+
+-- name: has_deltas
+SELECT EXISTS (SELECT 1 FROM pending_delta WHERE location = :location AND seq = :seq);
+
+-- name: edits_of
+SELECT collection, id, seq, effects FROM pending_edit
+WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq, collection, id;
+
 -- name: forget_operation_deltas
 DELETE FROM pending_delta WHERE location = :location AND seq = :seq
 RETURNING location, sku, lot, account, delta;

@@ -16,7 +16,7 @@ from tests.node.enrolled import Shop, enrolled_folder
 from tests.node.processes import CHECKOUT, SALE, TLS, Served, call, out, run, serving
 
 CODE = code_to_text(EnrolmentCode(b"code1", b"s" * 15, b"f" * 15))
-COMMANDS = ("join", "serve", "status", "token", "verify", "backup")
+COMMANDS = ("join", "serve", "status", "token", "verify", "backup", "restore")
 
 
 @pytest.fixture
@@ -80,6 +80,9 @@ def test_a_mistake_on_the_command_line_is_2_and_touches_nothing(
         ("tls_certificate = '/nowhere/x'\ntls_key = '/nowhere/y'", {}, "cannot be used"),
         ("hub_ca = '/nowhere/ca.pem'", {}, "hub_ca"),
         ("log_level = 'loud'", {}, "log_level"),
+        ("retain_days = 6", {}, "retain_days"),
+        ("retain_days = 100\nretain_days_without_backup = 99", {}, "less than retain_days"),
+        ("retain_days_without_backup = 30", {}, "retain_days_without_backup"),
         ("not toml", {}, "TOML"),
         ("", {"EVERSTOCK_NODE_LISTNE": "x"}, "EVERSTOCK_NODE_LISTNE"),
         ("", {"EVERSTOCK_NODE_LOG_LEVEL": "loud"}, "EVERSTOCK_NODE_LOG_LEVEL"),

@@ -57,7 +57,7 @@ def folder(tmp_path: Path) -> Folder:
 
 async def _join(folder: Folder, url: str) -> Certificate:
     tls = await asyncio.to_thread(ssl.create_default_context)
-    return await join(folder, hub_address(url), CODE, World(), tls)
+    return (await join(folder, hub_address(url), CODE, World(), tls)).certificate
 
 
 async def _is_joined(folder: Folder) -> bool:
@@ -308,7 +308,7 @@ async def test_a_hub_behind_tls_must_show_a_certificate_that_is_vouched_for(
         with pytest.raises(HubUnreachable, match="certificate verify failed"):
             await join(folder, by_name, CODE, World(), unvouched)
         assert hub.asked == []
-        assert (await join(folder, by_name, CODE, World(), vouched)).name == "S01"
+        assert (await join(folder, by_name, CODE, World(), vouched)).certificate.name == "S01"
     finally:
         await server.close()
 

@@ -5,6 +5,7 @@ import contextlib
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -113,18 +114,18 @@ async def test_what_waits_shares_one_commit_where_nobody_sells(
     assert len(commits) == 1
 
 
-async def test_every_step_is_committed_by_itself_where_somebody_sold_just_now(
+async def test_where_somebody_sold_just_now_a_commit_has_the_rows_of_one_piece_at_most(
     store: Store, commits: list[int]
 ) -> None:
     intake, seen = Intake(store), list[int]()
     for number in range(5):
-        await intake.put(noting(seen, number))
+        await intake.put(replace(noting(seen, number), rows=rows.PIECE_ROWS // 2))
     await sell(store)
     commits.clear()
     async with running(intake):
         await intake.drain()
     assert seen == list(range(5))
-    assert len(commits) == 5
+    assert len(commits) == 3
 
 
 async def test_a_sale_does_not_wait_for_more_than_the_step_that_is_being_stored(

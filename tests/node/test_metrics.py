@@ -88,7 +88,7 @@ async def test_a_node_that_is_ending_is_not_ready_and_says_why(
 
 def test_what_cannot_be_read_is_shown_as_not_known() -> None:
     metrics = NodeMetrics(lambda: 0.0)
-    metrics.show(Figures(3, 1_000, 0, True, 0, None))
+    metrics.show(Figures(3, 1_000, 0, True, 0, None, 3))
     metrics.show(None)
     found = metrics.registry.get_sample_value("everstock_node_pending_operations")
     assert found is not None

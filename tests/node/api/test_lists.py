@@ -207,6 +207,7 @@ async def test_the_uplink_says_that_it_is_cut_off(till: ApiCaller) -> None:
     found = await till.get("/v1/sync")
     fields = {"connected", "hub", "replica", "epoch", "pending", "oldest_pending_age_s", "acked"}
     fields |= {"stable", "caught_up", "cursors", "last_contact_at", "last_error", "quarantined"}
+    fields.add("incidents")
     assert fields <= set(found)
     assert (found["connected"], found["pending"], found["acked"]) == (False, 3, 0)
     assert 0 <= found["oldest_pending_age_s"] < 60

@@ -23,6 +23,7 @@ from tests.node.replica.conftest import new_replica_database
 
 TILL = Caller("till-1", Authority.TILL)
 HERE = Here(CHAIN, ME, certificate_of(writes=("S01",)), None, 1_700_000_000_000)
+HUB_MS = HERE.now_ms + 3_600_000
 
 
 @pytest.fixture
@@ -231,17 +232,44 @@ def test_answers_are_remembered_for_400_days_and_then_forgotten_in_pieces(
 ) -> None:
     for number in range(answers.PIECE_ANSWERS + 1):
         movements.record(db, HERE, TILL, sale("a", -1), f"k{number}")
-    kept_until_ms = HERE.now_ms + REMEMBERED_ANSWER_DAYS * 86_400_000
+    answers.mark(db, HUB_MS)
+    kept_until_ms = HUB_MS + REMEMBERED_ANSWER_DAYS * 86_400_000
     assert answers.forget_old_piece(db, kept_until_ms) == 0
     dropped = [answers.forget_old_piece(db, kept_until_ms + 1) for _ in range(3)]
     assert dropped == [answers.PIECE_ANSWERS, 1, 0]
+
+
+def test_an_answer_given_after_all_others_were_forgotten_is_kept_its_400_days(
+    db: sqlite3.Connection,
+) -> None:
+    """Positions begin again at 1 then; the marks of those forgotten say nothing of it."""
+    movements.record(db, HERE, TILL, sale("a", -1), "k1")
+    answers.mark(db, HUB_MS)
+    later_ms = HUB_MS + (REMEMBERED_ANSWER_DAYS + 1) * 86_400_000
+    assert answers.forget_old_piece(db, later_ms) == 1
+    movements.record(db, HERE, TILL, sale("a", -1), "k2")
+    answers.mark(db, later_ms)
+    assert answers.forget_old_piece(db, later_ms) == 0
+    assert movements.record(db, HERE, TILL, sale("a", -1), "k2").replayed
+
+
+@pytest.mark.parametrize("now_ms", [0, 4_102_444_800_000], ids=["1970", "2100"])
+def test_an_answer_given_under_a_wrong_clock_is_kept_like_any_other(
+    db: sqlite3.Connection, now_ms: int
+) -> None:
+    movements.record(db, replace(HERE, now_ms=now_ms), TILL, sale("a", -1), "k1")
+    answers.mark(db, HUB_MS)
+    days = [1, REMEMBERED_ANSWER_DAYS - 1, REMEMBERED_ANSWER_DAYS + 1]
+    forgotten = [answers.forget_old_piece(db, HUB_MS + day * 86_400_000) for day in days]
+    assert forgotten == [0, 0, 1]
 
 
 def test_a_key_older_than_its_answer_is_refused_and_not_counted_twice(
     db: sqlite3.Connection,
 ) -> None:
     movements.record(db, HERE, TILL, sale("a", -1), "k1")
-    assert answers.forget_old_piece(db, 2 * HERE.now_ms) == 1
+    answers.mark(db, HUB_MS)
+    assert answers.forget_old_piece(db, 2 * HUB_MS) == 1
     with pytest.raises(Refusal, match="too long ago"):
         movements.record(db, HERE, TILL, sale("a", -1), "k1")
     assert on_hand(db, "a") == -1

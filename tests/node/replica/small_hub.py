@@ -35,7 +35,8 @@ class SmallHub:
             return
         touched: dict[CounterKey, None] = {}
         for effect in decode(body).effects:
-            assert isinstance(effect, CounterEffect)
+            if not isinstance(effect, CounterEffect):
+                continue  # documents have tests of their own
             self.totals[effect.key] = self.totals.get(effect.key, 0) + effect.delta
             self.writers.setdefault(stock_scope(effect.location), set()).add(replica)
             touched[effect.key] = None

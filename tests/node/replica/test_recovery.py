@@ -78,6 +78,20 @@ def test_an_epoch_forgets_which_operations_were_quarantined_beyond_it(
     assert value(db, "apple") == 10
 
 
+def test_what_two_histories_of_the_hub_set_aside_is_taken_out_of_the_view_once(
+    db: sqlite3.Connection,
+) -> None:
+    """The hub has no row there, so none ever comes to put it right."""
+    seq = record(db, movement(1, ("apple", 10)))
+    for _ in range(2):
+        log.quarantine(db, [StatusEntry(seq, "forbidden", "no")], 1_000)
+        view.forget_quarantined(db, seq)
+        assert value(db, "apple") == 0
+        recovery.begin_epoch(db, Seq(0))
+        assert value(db, "apple") == 10
+    assert verify.problems(db) == []
+
+
 def test_unsent_sales_of_a_forked_log_stay_on_top_in_a_new_epoch(db: sqlite3.Connection) -> None:
     """The hub's position under this replica counts the other copy's operations."""
     hub = SmallHub()

@@ -3,8 +3,8 @@
 import contextlib
 from pathlib import Path
 
-from node.replica import SCHEMA, changes, identity, recovery
-from protocol.ids import ReplicaId, Seq
+from node.replica import SCHEMA, changes, identity
+from protocol.ids import Seq
 from runtime.connection import connect_writer
 from runtime.migrations import describe, migrate
 
@@ -28,7 +28,7 @@ def test_a_database_of_the_first_version_is_brought_up_and_keeps_what_it_holds(
     with contextlib.closing(connect_writer(tmp_path / "node.sqlite")) as db:
         db.executescript(FIRST.read_text("utf-8"))
         db.execute("PRAGMA user_version=1")
-        recovery.begin_replica(db, ReplicaId(b"r" * 16))
+        db.execute("INSERT INTO replica (only, id) VALUES (1, ?)", (b"r" * 16,))
         assert migrate(db, SCHEMA) == len(SCHEMA.steps) > 1
         assert identity.read_position(db).replica == b"r" * 16
         assert changes.bounds(db) == (0, 0)
