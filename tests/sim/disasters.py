@@ -1,0 +1,150 @@
+"""Disasters: what takes data, brings old data back, or makes two of one.
+
+Invariant: every step that rolls a disk back or destroys it runs inside `chain.custody.disaster()`, which notes what was
+nowhere else. Operators do what the product offers them; only images of disks are moved by hand.
+"""
+
+import contextlib
+import random
+from typing import Final
+
+from hub.fleet import AccessChange, Enrolment
+from hub.store.interface import Refused
+from protocol.certificate import ALL
+from runtime.store import StoreError
+from tests.sim.chain import Chain
+from tests.sim.machines import OPERATOR_PATIENCE_S, NoAnswer, NodeMachine
+
+IMAGES_MAX: Final = 4
+CLONES_MAX: Final = 2
+
+
+def _node(chain: Chain, rng: random.Random) -> NodeMachine:
+    return rng.choice(list(chain.nodes.values()))
+
+
+async def back_node_up(chain: Chain, rng: random.Random) -> None:
+    """Keep an image of a node's disk."""
+    machine = _node(chain, rng)
+    chain.fault("node backed up", machine.name)
+    machine.images = [*machine.images[-IMAGES_MAX:], machine.disk.image()]
+
+
+async def restore_node(chain: Chain, rng: random.Random) -> None:
+    """Put an older image of a node's disk in its place."""
+    machine = _node(chain, rng)
+    if not machine.images:
+        return
+    chain.fault("node restored", machine.name)
+    machine.kill("restore", silently=rng.random() < 0.5)
+    with chain.custody.disaster():
+        machine.disk.restore(rng.choice(machine.images))
+        machine.history += 1
+    machine.start()
+
+
+async def clone_node(chain: Chain, rng: random.Random) -> None:
+    """Copy a node's disk to a second machine, and let both run."""
+    original = _node(chain, rng)
+    if sum("~" in name for name in chain.nodes) >= CLONES_MAX:
+        return
+    chain.fault("node copied", original.name)
+    name = f"{original.name}~{len(chain.nodes)}"
+    image = original.disk.image()
+    if original.images and rng.random() < 0.3:
+        image = rng.choice(original.images)
+    copy = chain.node(name)
+    copy.disk.restore(image)
+    copy.take_identity_of(original)
+    copy.start()
+    chain.joined(copy)
+
+
+async def reformat_node(chain: Chain, rng: random.Random) -> None:
+    """Lose a node's disk; a spare takes its place."""
+    fleet, old = chain.hub.fleet, _node(chain, rng)
+    if fleet is None or old.is_office or "~" in old.name or old.name.endswith("++"):
+        return
+    name = f"{old.name}+"
+    wish = Enrolment(name=name, writes=old.locations, replaces=old.enrolled_as)
+    spare = NodeMachine(chain, name)
+    try:
+        await spare.join(wish)
+    except (Refused, StoreError, NoAnswer):
+        return
+    chain.fault("node replaced by a spare", old.name)
+    old.kill("its disk is gone")
+    old.is_scrap = True
+    with chain.custody.disaster():
+        del chain.nodes[old.name]
+        chain.nodes[name] = spare
+    spare.start()
+    chain.joined(spare)
+
+
+async def back_hub_up(chain: Chain, _rng: random.Random) -> None:
+    """Take a backup of the hub; if it serves, the backup counts from now on."""
+    chain.fault("hub backed up")
+    hub, serving = chain.hub, chain.hub.hub
+    image = hub.disk.image()
+    hub.images = [*hub.images[-IMAGES_MAX:], image]
+    if serving is None:
+        return
+    backup = hub.verified_backup(image)
+    with contextlib.suppress(Refused, StoreError, NoAnswer):
+        await hub.do(lambda: serving.stable.record(backup), OPERATOR_PATIENCE_S)
+
+
+async def prune_logs(chain: Chain, rng: random.Random) -> None:
+    """A node does its daily work: it cuts off the log what is in a verified backup of the hub."""
+    machine = _node(chain, rng)
+    before = machine.disk.db.execute("SELECT count(*) FROM log").fetchone()[0]
+    with contextlib.suppress(StoreError, NoAnswer):
+        await machine.ask(lambda node: node._housekeeping._in_pieces(node._housekeeping._prune), 20)
+    if machine.disk.db.execute("SELECT count(*) FROM log").fetchone()[0] < before:
+        chain.fault("log cut", machine.name)
+
+
+async def restore_hub(chain: Chain, rng: random.Random) -> None:
+    """Put an older image of the hub's disk in its place, and tell nobody."""
+    _restore_hub(chain, rng, declared=False)
+
+
+async def restore_hub_declared(chain: Chain, rng: random.Random) -> None:
+    """Restore the hub as its operator should: a new epoch begins."""
+    _restore_hub(chain, rng, declared=True)
+
+
+def _restore_hub(chain: Chain, rng: random.Random, *, declared: bool) -> None:
+    hub = chain.hub
+    if not hub.images:
+        return
+    chain.fault("hub restored, declared" if declared else "hub restored, undeclared")
+    hub.kill("restore", silently=rng.random() < 0.5)
+    with chain.custody.disaster():
+        hub.disk.restore(rng.choice(hub.images))
+        hub.history += 1
+        if declared:
+            hub.mint_epoch()
+    hub.start()
+
+
+async def change_access(chain: Chain, rng: random.Random) -> None:
+    """Let a node see other shelves than before, while it runs."""
+    machine, fleet, sessions = _node(chain, rng), chain.hub.fleet, chain.hub.sessions
+    if fleet is None or sessions is None or machine.is_office:
+        return
+    others = [location for each in chain.nodes.values() for location in each.locations]
+    reads = (ALL,) if rng.random() < 0.4 else tuple(rng.sample(others, min(2, len(others))))
+    held = machine.certificate
+    try:
+        change = AccessChange(name=machine.enrolled_as, reads=reads)
+        grant = await chain.hub.do(lambda: fleet.change_access(change), OPERATOR_PATIENCE_S)
+    except (Refused, StoreError, NoAnswer):
+        return
+    chain.fault("access changed", machine.name, reads)
+    for each in chain.nodes.values():
+        if each.enrolled_as == machine.enrolled_as:
+            each.granted.append((chain.loop.time(), held))
+    if chain.hub.sessions is sessions:
+        sessions.regrant(grant)
