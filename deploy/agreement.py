@@ -28,21 +28,25 @@ async def settle(
     *,
     patience_s: float = SETTLE_S_MAX,
     say: Callable[[str], None] = lambda _: None,
+    nodes: Iterable[str] | None = None,
 ) -> None:
     """Wait until nothing is pending and the digests of every `stock:<location>` are equal everywhere.
+
+    `nodes` are those that shall agree with the hub, else all.
 
     Raises:
         DisagreementError: they are not within `patience_s`; says what was still open.
         ProcessError: a daemon ended by itself.
     """
     scopes = [f"stock:{location}" for location in locations]
+    names = list(chain.nodes if nodes is None else nodes)
     still_open = "nothing was asked yet"
     polls = 0
     try:
         async with asyncio.timeout(patience_s):
             while True:
                 chain.check_running()
-                still_open = await _what_is_open(chain, scopes)
+                still_open = await _what_is_open(chain, scopes, names)
                 if not still_open:
                     return
                 if polls % POLLS_PER_REPORT == 0:
@@ -53,13 +57,15 @@ async def settle(
         raise DisagreementError(f"not settled after {patience_s:.0f} s: {still_open}") from None
 
 
-async def check_stock(chain: LocalChain, expected: Expected) -> None:
-    """Compare every row that every node shows with the expected sums.
+async def check_stock(
+    chain: LocalChain, expected: Expected, *, nodes: Iterable[str] | None = None
+) -> None:
+    """Compare every row that every node, or each of `nodes`, shows with the expected sums.
 
     Raises:
         DisagreementError: a row is missing, is too many, or differs by a unit.
     """
-    for name in chain.nodes:
+    for name in list(chain.nodes if nodes is None else nodes):
         client = chain.operator(name)
         for location, shelf in expected.items():
             shown = await stock_rows(client, location)
@@ -81,15 +87,15 @@ async def stock_rows(client: Client, location: str) -> dict[str, Any]:
     return shown
 
 
-async def _what_is_open(chain: LocalChain, scopes: list[str]) -> str:
+async def _what_is_open(chain: LocalChain, scopes: list[str], names: list[str]) -> str:
     """Empty when the chain is settled, else one sentence."""
     try:
-        pending = {name: await _pending(chain.operator(name)) for name in chain.nodes}
+        pending = {name: await _pending(chain.operator(name)) for name in names}
         if any(pending.values()):
             return f"pending: { {name: count for name, count in pending.items() if count} }"
         for scope in scopes:
             at_hub = await chain.operator(HUB).get("/v1/digest", scope=scope)
-            for name in chain.nodes:
+            for name in names:
                 at_node = await chain.operator(name).get("/v1/digest", scope=scope)
                 if at_node != at_hub:
                     return f"{scope}: hub {_brief(at_hub)}, {name} {_brief(at_node)}"

@@ -100,6 +100,17 @@ class Client:
             RefusedError: the answer was another than 200.
             NoAnswerError: there was none.
         """
+        return (await self._read(path, parameters)).json()
+
+    async def text(self, path: str, **parameters: str | int) -> str:
+        """Read one answer that is text, such as `/metrics`.
+
+        Raises:
+            RefusedError, NoAnswerError: as `get`.
+        """
+        return (await self._read(path, parameters)).body.decode()
+
+    async def _read(self, path: str, parameters: Mapping[str, str | int]) -> Answer:
         timeout = aiohttp.ClientTimeout(total=REQUEST_S_MAX)
         try:
             async with self._http.get(
@@ -110,7 +121,7 @@ class Client:
             raise NoAnswerError(f"GET {path}: {lost!r}") from lost
         if answer.status != 200:
             raise RefusedError(answer, f"GET {path} {parameters}")
-        return answer.json()
+        return answer
 
     async def rows(self, path: str, **parameters: str | int) -> AsyncIterator[dict[str, Any]]:
         """Yield every row of a list, in its order, page by page."""

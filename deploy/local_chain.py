@@ -80,16 +80,31 @@ class LocalChain:
         line: Line = "direct",
         serve: Serve = "now",
         port: int = 0,
+        options: Sequence[str] = (),
+        via: int | None = None,
     ) -> LocalNode:
-        """Enrol and join a shop's node, and start it unless it shall be started `later`."""
+        """Enrol and join a shop's node, and start it unless it shall be started `later`.
+
+        `options` go to `everstock-hub enrol` as they are. `via` is the port of a line to the hub that the caller keeps.
+        """
         granted = [argument for location in writes for argument in ("--writes", location)]
         code = await self._run(
-            "hub", "enrol", "--data", str(self.hub.data), "--name", name, *granted
+            "hub", "enrol", "--data", str(self.hub.data), "--name", name, *granted, *options
         )
         link = CuttingProxy(self.hub.port) if line == "cuttable" else None
         if link is not None:
             await link.start()
-        return await self._join(name, code, tuple(writes), link=link, port=port, serve=serve)
+        return await self._join(
+            name, code, tuple(writes), link=link, port=port, serve=serve, via=via
+        )
+
+    def replace(self, name: str, daemon: Daemon) -> None:
+        """Let a daemon that was stopped be another from now on: another folder, or another program."""
+        assert not self._daemon(name).running, "stop it first"
+        if name == HUB:
+            self._hub = daemon
+        else:
+            self.nodes[name].daemon = daemon
 
     async def start(self, name: str) -> None:
         """Start a daemon that was killed or stopped, on its old port."""
@@ -167,11 +182,14 @@ class LocalChain:
         port: int,
         link: CuttingProxy | None = None,
         serve: Serve = "now",
+        via: int | None = None,
     ) -> LocalNode:
         data = self.folder / name
         node = LocalNode(name, Daemon("node", data, self._log(name), port=port), writes, link)
         self.nodes[name] = node
-        address = f"ws://127.0.0.1:{self.hub.port if link is None else link.port}"
+        if via is None:
+            via = self.hub.port if link is None else link.port
+        address = f"ws://127.0.0.1:{via}"
         await self._run("node", "join", "--data", str(data), "--hub", address, "--code", code)
         if serve == "now":
             async with self._commands:

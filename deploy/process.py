@@ -67,11 +67,26 @@ async def run_command(module: Module, *arguments: str) -> str:
 class Daemon:
     """`everstock-<module> serve` on one folder and, from its first start on, one port."""
 
-    def __init__(self, module: Module, data: Path, log: Path, *, port: int = 0) -> None:
+    def __init__(
+        self,
+        module: Module,
+        data: Path,
+        log: Path,
+        *,
+        port: int = 0,
+        options: tuple[str, ...] = (),
+        program: str | None = None,
+    ) -> None:
+        """`options` are further arguments of `serve`.
+
+        `program` is run instead of the module; it takes the same arguments and promises the same first line.
+        """
+        self.module: Module = module
         self.data = data
+        self.log = log
         self.port = port
-        self._module = module
-        self._log = log
+        self.options = options
+        self._program = program or module
         self._child: Process | None = None
 
     @property
@@ -95,9 +110,9 @@ class Daemon:
             ProcessError: it ended, or was silent for START_S_MAX; with the end of its log.
         """
         assert not self.running, "two daemons on one folder"
-        arguments = ("serve", "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}")
+        place = ("--data", str(self.data), "--listen", f"127.0.0.1:{self.port}")
         with self._open_log() as log:
-            self._child = await _spawn(self._module, arguments, stderr=log)
+            self._child = await _spawn(self._program, ("serve", *place, *self.options), stderr=log)
         try:
             self.port = int((await self._first_line(self._child)).rpartition(":")[2])
         except BaseException:
@@ -156,16 +171,16 @@ class Daemon:
 
     def _failed(self, what: str) -> ProcessError:
         return ProcessError(
-            f"the {self._module} on {self.data} {what}. {self._log}:\n{self.log_tail()}"
+            f"the {self.module} on {self.data} {what}. {self.log}:\n{self.log_tail()}"
         )
 
     def log_tail(self) -> str:
         """The last lines it wrote on stderr."""
-        lines = self._log.read_text(errors="replace").splitlines()
+        lines = self.log.read_text(errors="replace").splitlines()
         return "\n".join(lines[-LOG_TAIL_LINES:])
 
     def _open_log(self) -> BinaryIO:
-        return self._log.open("ab")
+        return self.log.open("ab")
 
 
 async def _end(child: Process) -> None:
@@ -175,7 +190,7 @@ async def _end(child: Process) -> None:
     await child.communicate()
 
 
-async def _spawn(module: Module, arguments: tuple[str, ...], *, stderr: int | BinaryIO) -> Process:
+async def _spawn(program: str, arguments: tuple[str, ...], *, stderr: int | BinaryIO) -> Process:
     # Settings of the caller's shell are for the caller's own daemons, not for these.
     environment = {
         name: value
@@ -184,7 +199,7 @@ async def _spawn(module: Module, arguments: tuple[str, ...], *, stderr: int | Bi
     }
     # A session of its own: Ctrl-C reaches the owner alone, who then ends its children in order.
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", module, *arguments),
+        *(sys.executable, "-m", program, *arguments),
         cwd=CHECKOUT,
         env=environment,
         start_new_session=True,

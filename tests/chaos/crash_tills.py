@@ -40,6 +40,7 @@ class CrashTill:
     sent: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     answered: dict[str, dict[str, Any]] = field(default_factory=dict)
     repeated: int = 0
+    settled: int = 0
 
     async def sell_until(self, closing_time: asyncio.Event) -> None:
         """Sell, one sale after another, and settle the last one before going home."""
@@ -53,8 +54,8 @@ class CrashTill:
             {"sku": self.rng.choice(SKUS), "delta": -self.rng.randrange(4)}
             for _ in range(self.rng.randint(1, LINES_MAX))
         ]
-        sale = {"kind": "sale", "location": self.location, "reference": key, "lines": lines}
         self.sent[key] = lines
+        sale = self._sale(key)
         if self.rng.random() < IMPATIENT_CHANCE:
             await self._sell_impatiently(key, sale)
             if key in self.answered or self.rng.random() < WALK_AWAY_CHANCE:
@@ -63,6 +64,16 @@ class CrashTill:
         answer = await self.client.record(key, sale)
         self.repeated += answer.attempts - 1
         self.answered[key] = answer.json()
+
+    async def settle(self) -> None:
+        """Ask again about every sale that was walked away from: from now on all of them are answered."""
+        for key in self.sent.keys() - self.answered.keys():
+            self.answered[key] = (await self.client.record(key, self._sale(key))).json()
+            self.settled += 1
+
+    def _sale(self, key: str) -> dict[str, Any]:
+        lines = self.sent[key]
+        return {"kind": "sale", "location": self.location, "reference": key, "lines": lines}
 
     async def _sell_impatiently(self, key: str, sale: dict[str, Any]) -> None:
         with contextlib.suppress(NoAnswerError, TimeoutError):

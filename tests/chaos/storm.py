@@ -1,0 +1,110 @@
+"""A storm: shops sell over lines that cut, delay, repeat, garble and replay, drawn from a seed; then the lines heal.
+
+Each connection suffers up to three faults. The nodes never wait longer than they must (`other_world`), so that a minute
+holds hundreds of connections. Flipped bits are left out: a line without checksums is not what this runs over (`wss://` is,
+see test_flipped_bits), and nothing below TLS could tell them from what was said.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from deploy.agreement import check_stock, settle
+from deploy.local_chain import HUB, LocalChain
+from tests.chaos.crash_tills import CrashTill, check_ledger, ledger_sums
+from tests.chaos.other_world import in_other_world
+from tests.chaos.proxy.chaos_proxy import ChaosProxy, no_faults
+from tests.chaos.proxy.faults import BREAKING, Fault, Swallow, draw
+
+SHOPS: Final = ("S01", "S02", "S03")
+FAULTS_PER_CONNECTION_MAX: Final = 3
+FAIR_WEATHER_CHANCE: Final = 0.2
+GUST_S_MAX: Final = 2.0
+"""Longest time that a connection without a deadly fault is left alone, so that there are many."""
+HALF_OPEN_FROM_S: Final = 300.0
+"""A half-open line takes 15 to 40 seconds to be noticed, so only a long storm has any."""
+SETTLE_S_MAX: Final = 240.0
+
+
+async def run_storm(folder: Path, seed: int, lasting_s: float) -> str:
+    """Sell through a storm, then compare everything; returns what happened in one line.
+
+    Raises:
+        LedgerError, DisagreementError, ProcessError: something was lost, doubled or broken by it.
+    """
+    rng = Random(seed)
+    kinds = (*BREAKING, Swallow) if lasting_s >= HALF_OPEN_FROM_S else BREAKING
+    struck: Counter[str] = Counter()
+    async with LocalChain(folder) as chain, asyncio.TaskGroup() as weather:
+        await chain.start_hub()
+        lines = [await _shop(chain, shop, Random(rng.random())) for shop in SHOPS]
+        tills = [
+            CrashTill(await chain.till(shop), shop, f"till-{shop}", Random(rng.random()))
+            for shop in SHOPS
+        ]
+        try:
+            gusts = [
+                weather.create_task(_gusts(line, Random(rng.random()), kinds)) for line in lines
+            ]
+            closing_time = asyncio.Event()
+            async with asyncio.TaskGroup() as day:
+                for till in tills:
+                    day.create_task(till.sell_until(closing_time))
+                await asyncio.sleep(lasting_s)
+                closing_time.set()
+            for gust in gusts:
+                gust.cancel()
+            for line in lines:
+                line.plan = no_faults
+                line.end_all()
+                struck += line.struck
+            await _reckon(chain, tills)
+        finally:
+            for line in lines:
+                await line.__aexit__()
+    connections = sum(line.count for line in lines)
+    sales = sum(len(till.sent) for till in tills)
+    return (
+        f"{sales} sales over {connections} connections, faults {dict(struck)}: {struck.total()}; "
+        "lost 0, doubled 0, all agree"
+    )
+
+
+async def _shop(chain: LocalChain, name: str, rng: Random) -> ChaosProxy:
+    line = await ChaosProxy(chain.hub.port, rng).__aenter__()
+    node = await chain.add_node(name, [name], via=line.port, serve="later")
+    chain.replace(name, in_other_world(node.daemon, patience="none"))
+    await chain.start(name)
+    return line
+
+
+async def _gusts(line: ChaosProxy, rng: Random, kinds: Sequence[type[Fault]]) -> None:
+    """Draw what each connection suffers, and pull the cable now and then."""
+
+    def plan(_: int) -> Sequence[Fault]:
+        if rng.random() < FAIR_WEATHER_CHANCE:
+            return ()
+        return [draw(rng, kinds) for _ in range(rng.randint(1, FAULTS_PER_CONNECTION_MAX))]
+
+    line.plan = plan
+    while True:
+        await asyncio.sleep(rng.uniform(0, GUST_S_MAX))
+        line.end_all()
+        line.struck["Pulled"] += 1
+
+
+async def _reckon(chain: LocalChain, tills: list[CrashTill]) -> None:
+    for till in tills:
+        await till.settle()
+    await settle(chain, SHOPS, patience_s=SETTLE_S_MAX)
+    sums: dict[str, dict[str, int]] = {}
+    for till in tills:
+        movements = [row async for row in chain.operator(till.location).rows("/v1/movements")]
+        check_ledger([till], movements)
+        assert len(movements) == len(till.sent), "each was settled"
+        sums |= ledger_sums(movements)
+    await check_stock(chain, sums)
+    await chain.verify([HUB, *SHOPS])

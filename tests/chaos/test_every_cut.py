@@ -1,0 +1,43 @@
+"""The canonical sync, cut: whatever byte the line breaks at, everything is sent once and everything is fetched.
+
+`python -m tests.chaos --cuts all` cuts at every byte both ways.
+"""
+
+import os
+from pathlib import Path
+from random import Random, SystemRandom
+
+import pytest
+from rich.console import Console
+
+from tests.chaos.every_cut import Bench, sample
+
+LANES = 2
+
+
+@pytest.mark.timeout(300)
+async def test_a_sync_cut_at_each_end_of_a_frame_and_at_random_bytes_comes_out_right(
+    tmp_path: Path,
+) -> None:
+    await _cut(tmp_path, 80)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2400)
+async def test_a_sync_cut_at_thousands_of_bytes_comes_out_right(tmp_path: Path) -> None:
+    await _cut(tmp_path, 4_000)
+
+
+async def _cut(folder: Path, count: int) -> None:
+    seed = int(os.environ.get("EVERSTOCK_SEED") or SystemRandom().randrange(2**32))
+    say = Console(soft_wrap=True).print
+    say(f"EVERSTOCK_SEED={seed}")
+    async with Bench(folder, LANES, seed) as bench:
+        sizes = await bench.measure()
+        assert 15_000 < sizes.up + sizes.down < 40_000, sizes
+        assert len(sizes.down_ends) > 5, "the handshake, pages of two scopes, an acknowledgement"
+        await bench.run(sample(sizes, count, Random(seed)))
+        say(f"{count} cuts planned, struck {dict(bench.struck)}, of {sizes}")
+        # A cut behind the last byte of a sync that came out smaller strikes nothing; few do.
+        assert bench.struck.total() > 0.9 * count
+        await bench.check_all()
