@@ -4,8 +4,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-# One test at a time on each core, whole files to a worker; WORKERS= runs them in one process, in order.
-WORKERS ?= -n auto --maxprocesses 4 --dist loadfile
+# One test at a time on each core; WORKERS= runs them in one process, in order.
+WORKERS ?= -n auto --maxprocesses 4 --dist worksteal
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_NO_INPUT = 1
