@@ -231,6 +231,8 @@ class HubLink:
     async def _welcomed(self, welcome: Welcome, clock_offset_ms: int) -> None:
         def take_up(db: sqlite3.Connection) -> tuple[set[Scope], LocalLog]:
             position, now_ms = identity.read_position(db), self._world.now_ms()
+            # First, since a new epoch takes off what is shown where no scope is read.
+            scopes.begin(db, welcome.scopes)
             if position.epoch != welcome.epoch and (position.epoch or welcome.reset):
                 is_ours = log.chain_at(db, welcome.acked) == welcome.chain
                 recovery.begin_epoch(db, welcome.acked if is_ours else None)
@@ -239,7 +241,6 @@ class HubLink:
             # In one transaction: an old `acked` beside the new epoch would make the hub mint another one each time.
             identity.save_epoch(db, welcome.epoch, clock_offset_ms, now_ms)
             identity.save_acked(db, welcome.acked, welcome.stable, now_ms)
-            scopes.begin(db, welcome.scopes)
             self._leaving = recovery.left_behind(db)
             return self._out_of_reach(db, welcome), log.compare(db, welcome.acked, position.acked)
 

@@ -1,7 +1,8 @@
 """What follows when one side's history is not what the other remembers (hello rows 3 and 5-10).
 
 Invariant: no operation is dropped, and nothing that is shown jumps: a row keeps showing what it showed until the hub
-sends it again; what the hub does not send again by the end of the scope is cleared to the own operations on top.
+sends it again; what the hub does not send again by the end of the scope is cleared to the own operations on top. Where
+no scope is read nothing is ever sent: there only what is on top is shown.
 """
 
 import sqlite3
@@ -29,6 +30,7 @@ def begin_epoch(db: sqlite3.Connection, acked: Seq | None) -> None:
             what comes after goes on top again. None when the hub has another log under this replica: then its
             position says nothing about ours, and what is on top stays there until every operation was claimed.
     """
+    elsewhere = left_behind(db)
     if acked is not None:
         for query in ("forget_deltas", "forget_edits"):
             db.execute(_SQL[query])
@@ -39,6 +41,7 @@ def begin_epoch(db: sqlite3.Connection, acked: Seq | None) -> None:
             view.put_on_top(db, Seq(row["seq"]), decode(row["body"]).effects)
         for row in set_aside:
             _show_again(db, decode(row["body"]).effects)
+        elsewhere |= left_behind(db)
     for query in (
         "forget_counter_marks",
         "forget_document_marks",
@@ -46,6 +49,9 @@ def begin_epoch(db: sqlite3.Connection, acked: Seq | None) -> None:
         "forget_pulled",
     ):
         db.execute(_SQL[query])
+    # What was on top there may have been set aside unheard of; what is again was perhaps taken off what is shown.
+    for scope in sorted(elsewhere):
+        _clear_unsent_counters(db, scope)
     claims.begin(db, whole=acked is None)
 
 
@@ -103,13 +109,17 @@ def let_acknowledged_go(db: sqlite3.Connection, scope: Scope) -> bool:
 
 def clear_unsent(db: sqlite3.Connection, scope: Scope) -> None:
     """A scope was read to its end for the first time: what the hub did not send, it does not have."""
-    family, _, location = scope.partition(":")
-    if family == "stock":
-        cleared = db.execute(_SQL["clear_unsent_counters"], {"location": location}).fetchall()
-        changes.note_stock(db, ((Location(location), Sku(row["sku"])) for row in cleared))
+    _clear_unsent_counters(db, scope)
     for row in db.execute(_SQL["unsent_documents"]).fetchall():
         if scope in unpack(row["scopes"]):  # type: ignore[operator]
             key = DocumentKey(row["collection"], row["id"])
             db.execute(_SQL["clear_document"], {**key._asdict(), "fields": _NONE, "scopes": _NONE})
             view.show_document(db, key)
             changes.note_document(db, key)
+
+
+def _clear_unsent_counters(db: sqlite3.Connection, scope: Scope) -> None:
+    family, _, location = scope.partition(":")
+    if family == "stock":
+        cleared = db.execute(_SQL["clear_unsent_counters"], {"location": location}).fetchall()
+        changes.note_stock(db, ((Location(location), Sku(row["sku"])) for row in cleared))

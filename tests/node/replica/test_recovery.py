@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from node.replica import log, movements, recovery, rows, scopes, stock, verify, view
+from node.replica import identity, log, movements, recovery, rows, scopes, stock, verify, view
 from protocol.effects import Account, CounterKey
 from protocol.frames.feed import CaughtUp, Page
 from protocol.frames.log import StatusEntry
@@ -89,6 +89,44 @@ def test_what_two_histories_of_the_hub_set_aside_is_taken_out_of_the_view_once(
         assert value(db, "apple") == 0
         recovery.begin_epoch(db, Seq(0))
         assert value(db, "apple") == 10
+    assert verify.problems(db) == []
+
+
+def record_elsewhere(db: sqlite3.Connection) -> Seq:
+    """Record a receipt of ten where no scope is read."""
+    body = movement(1, ("apple", 10), location="S02")
+    log.append(db, log.head(db), body)
+    seq = log.head(db).seq
+    view.record(db, seq, decode(body).effects)
+    movements.add(db, seq, ME, decode(body), None)
+    assert value(db, "apple", "S02") == 10
+    return seq
+
+
+def test_what_a_new_history_has_set_aside_before_the_node_heard_of_it_is_not_shown_where_no_row_comes(
+    db: sqlite3.Connection,
+) -> None:
+    seq = record_elsewhere(db)
+    recovery.begin_epoch(db, seq)
+    log.quarantine(db, [StatusEntry(seq, "forbidden", "no")], 1_000)
+    view.forget_quarantined(db, seq)
+    assert value(db, "apple", "S02") == 0
+    assert verify.problems(db) == []
+
+
+def test_what_left_the_view_when_it_was_acknowledged_comes_back_with_a_history_before_it(
+    db: sqlite3.Connection,
+) -> None:
+    """Elsewhere the hub sends the row again."""
+    seq = record_elsewhere(db)
+    identity.save_acked(db, seq, Seq(0), 1_000)
+    assert recovery.let_acknowledged_go(db, ELSEWHERE)
+    assert value(db, "apple", "S02") == 0
+    recovery.begin_epoch(db, Seq(0))
+    assert value(db, "apple", "S02") == 10
+    log.quarantine(db, [StatusEntry(seq, "forbidden", "no")], 1_000)
+    view.forget_quarantined(db, seq)
+    assert value(db, "apple", "S02") == 0
     assert verify.problems(db) == []
 
 
