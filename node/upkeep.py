@@ -22,7 +22,7 @@ from runtime.connection import connect_reader
 from runtime.control import call_daemon
 from runtime.errors import StoreError, StoreUnavailable
 from runtime.folder import Folder, FolderBusy
-from runtime.migrations import describe, version_of
+from runtime.migrations import describe, schema_problems, version_of
 from runtime.readers import read_snapshot
 from runtime.service import run
 from runtime.verifier import read_outcome
@@ -98,6 +98,7 @@ def problems(path: Path) -> list[str]:
 
     def check(db: sqlite3.Connection) -> None:
         _check_joined(db)
+        found.extend(schema_problems(db, SCHEMA))
         for fault in islice(verify.faults(db), verify.PROBLEMS_MAX):
             found.append(f"{fault.place}: {fault.detail}")  # noqa: PERF401 - kept when the next fails
 

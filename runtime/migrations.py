@@ -5,6 +5,7 @@ steps go forward only. `schema.sql` is the current truth, and a test in each pac
 compares it with all steps taken in order.
 """
 
+import contextlib
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -85,6 +86,20 @@ def describe(db: sqlite3.Connection) -> list[str]:
         else:
             lines.append(f"{kind} {name} on {table}: {_words(sql)}")
     return sorted(lines)
+
+
+def schema_problems(db: sqlite3.Connection, schema: Schema) -> list[str]:
+    """What a database at the present version lacks of the schema, each in a sentence; what it has beside is no problem.
+
+    A flipped bit in the schema's own text gives a table or a column another name, and SQLite finds nothing wrong with it.
+    """
+    if version_of(db) != len(schema.steps):
+        return []
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
+        migrate(fresh, schema)
+        expected = describe(fresh)
+    found = set(describe(db))
+    return [f"the schema lacks: {line}" for line in expected if line not in found]
 
 
 def _describe_table(db: sqlite3.Connection, table: str) -> Iterator[str]:

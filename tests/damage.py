@@ -11,6 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from runtime.connection import connect_reader
+from runtime.errors import StoreError
+
 _EVERYTHING = 'SELECT * FROM "?" NOT INDEXED'
 Values = dict[str, list[tuple[object, ...]]]
 
@@ -93,9 +96,14 @@ class Sound:
     def _changed(self) -> set[str]:
         """Which tables hold other values; `file` when it cannot even be read."""
         try:
-            with contextlib.closing(sqlite3.connect(self.path)) as db:
+            # As the product reads it: a CHECK that names no column any more does not stop an untrusting reader.
+            with contextlib.closing(connect_reader(self.path)) as db:
                 after = self._read_values(db)
-        except sqlite3.Error:
+        except (
+            sqlite3.Error,
+            StoreError,
+            UnicodeDecodeError,
+        ):  # SQLite's words may quote what is damaged
             return {"file"}
         if self.values.keys() != after.keys():
             return {"file"}

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from runtime.backup import integrity_problems
 from runtime.connection import connect_writer
-from runtime.migrations import Schema, describe, load_schema, migrate
+from runtime.migrations import Schema, describe, load_schema, migrate, schema_problems
 from runtime.store import SchemaTooNew
 
 FIRST = """
@@ -191,3 +192,21 @@ def test_a_misnamed_step_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "migrations" / name).write_text(FIRST)
     with pytest.raises(ValueError, match="step 1 must be named 0001_"):
         load_schema(tmp_path)
+
+
+def test_a_schema_whose_own_text_was_damaged_is_named_and_what_is_beside_it_is_no_problem(
+    tmp_path: Path,
+) -> None:
+    shelf = "CREATE TABLE shelf (sku TEXT PRIMARY KEY, pieces INTEGER NOT NULL) STRICT;"
+    schema = Schema(shelf, (shelf,))
+    with contextlib.closing(connect_writer(tmp_path / "a.db")) as db:
+        migrate(db, schema)
+        db.execute("CREATE TABLE beside (a)")
+        assert schema_problems(db, schema) == []
+        db.execute("PRAGMA writable_schema=ON")
+        db.execute("UPDATE sqlite_schema SET sql = replace(sql, 'pieces', 'qieces')")
+    with contextlib.closing(connect_writer(tmp_path / "a.db")) as db:
+        assert integrity_problems(tmp_path / "a.db") == []
+        (problem,) = schema_problems(db, schema)
+        assert "shelf" in problem
+        assert "pieces" in problem
