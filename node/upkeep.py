@@ -98,9 +98,9 @@ def problems(path: Path) -> list[str]:
 
     def check(db: sqlite3.Connection) -> None:
         _check_joined(db)
-        found.extend(schema_problems(db, SCHEMA))
         for fault in islice(verify.faults(db), verify.PROBLEMS_MAX):
             found.append(f"{fault.place}: {fault.detail}")  # noqa: PERF401 - kept when the next fails
+        found.extend(schema_problems(db, SCHEMA))
 
     try:
         read(folder, check)
