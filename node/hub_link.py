@@ -352,6 +352,10 @@ class HubLink:
             return
         await self._store.write(lambda db: identity.save_certificate(db, data), background=True)
         self._local.identity = replace(who, certificate_bytes=data, certificate=certificate)
+        if self._session.state is State.LIVE:
+            # The hub says SCOPES for what it has; put back to an old backup, it may not have heard of a scope held here.
+            held = await self._store.read(scopes.held)
+            await self._let_go([each for each in sorted(held) if not certificate.reads_scope(each)])
 
     async def _clock_measured(self, offset_ms: int) -> None:
         self._local.clock_offset_ms = offset_ms

@@ -34,13 +34,15 @@ def begin_epoch(db: sqlite3.Connection, acked: Seq | None) -> None:
     if acked is not None:
         for query in ("forget_deltas", "forget_edits"):
             db.execute(_SQL[query])
-        set_aside = db.execute(_SQL["quarantined_after"], {"seq": acked}).fetchall()
-        for query in ("forget_quarantine_after", "cap_status_seen"):
-            db.execute(_SQL[query], {"seq": acked})
         for row in db.execute(_SQL["log_after"], {"seq": acked}).fetchall():
             view.put_on_top(db, Seq(row["seq"]), decode(row["body"]).effects)
-        for row in set_aside:
-            _show_again(db, decode(row["body"]).effects)
+        # The rows of a scope that was let go are gone, and this log may reach further back than what it still showed.
+        shown = db.execute(_SQL["show_what_is_on_top"]).fetchall()
+        changes.note_stock(db, ((Location(row["location"]), Sku(row["sku"])) for row in shown))
+        for row in db.execute(_SQL["quarantined_after"], {"seq": acked}).fetchall():
+            _show_again(db, Seq(row["seq"]), decode(row["body"]).effects)
+        for query in ("forget_quarantine_after", "cap_status_seen"):
+            db.execute(_SQL[query], {"seq": acked})
         elsewhere |= left_behind(db)
     for query in (
         "forget_counter_marks",
@@ -55,13 +57,12 @@ def begin_epoch(db: sqlite3.Connection, acked: Seq | None) -> None:
     claims.begin(db, whole=acked is None)
 
 
-def _show_again(db: sqlite3.Connection, effects: Sequence[Effect]) -> None:
+def _show_again(db: sqlite3.Connection, seq: Seq, effects: Sequence[Effect]) -> None:
     """What the hub had set aside was not shown; it is on top again until the hub has judged it anew."""
-    counters = [effect for effect in effects if isinstance(effect, CounterEffect)]
-    view.add_to_shown(db, counters)
+    view.record(db, seq, effects)
+    counters = (effect for effect in effects if isinstance(effect, CounterEffect))
     changes.note_stock(db, ((effect.location, effect.sku) for effect in counters))
     for key in dict.fromkeys(effect.key for effect in effects if isinstance(effect, FieldEffect)):
-        view.show_document(db, key)
         changes.note_document(db, key)
 
 

@@ -34,7 +34,7 @@ DELETE FROM pending_edit;
 DELETE FROM quarantined WHERE seq > :seq;
 
 -- name: quarantined_after
-SELECT log.body FROM quarantined JOIN log ON log.seq = quarantined.seq
+SELECT log.seq, log.body FROM quarantined JOIN log ON log.seq = quarantined.seq
 WHERE quarantined.seq > :seq ORDER BY quarantined.seq;
 
 -- name: cap_status_seen
@@ -44,6 +44,13 @@ UPDATE replica SET status_seen = min(status_seen, :seq) WHERE only = 1;
 SELECT seq, body FROM log
 WHERE seq > :seq AND seq NOT IN (SELECT seq FROM quarantined)
 ORDER BY seq;
+
+-- name: show_what_is_on_top
+INSERT INTO counter (location, sku, lot, account, value)
+SELECT location, sku, lot, account, sum(delta) FROM pending_delta WHERE true
+GROUP BY location, sku, lot, account
+ON CONFLICT (location, sku, lot, account) DO NOTHING
+RETURNING location, sku;
 
 -- name: clear_unsent_counters
 UPDATE counter SET total = 0, value = (

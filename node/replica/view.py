@@ -33,14 +33,10 @@ _NO_FIELDS: Final = pack([])
 def record(db: sqlite3.Connection, seq: Seq, effects: Sequence[Effect]) -> None:
     """Put an own operation's effects on top, and show them."""
     put_on_top(db, seq, effects)
-    add_to_shown(db, [effect for effect in effects if isinstance(effect, CounterEffect)])
+    counters = [effect for effect in effects if isinstance(effect, CounterEffect)]
+    db.executemany(_SQL["add_to_counter"], [effect._asdict() for effect in counters])
     for key in dict.fromkeys(effect.key for effect in effects if isinstance(effect, FieldEffect)):
         show_document(db, key)
-
-
-def add_to_shown(db: sqlite3.Connection, counters: Sequence[CounterEffect]) -> None:
-    """Show counters changed by this."""
-    db.executemany(_SQL["add_to_counter"], [effect._asdict() for effect in counters])
 
 
 def put_on_top(db: sqlite3.Connection, seq: Seq, effects: Sequence[Effect]) -> None:

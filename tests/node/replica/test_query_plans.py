@@ -42,6 +42,7 @@ SCANS = {
     "recovery.forget_document_own document",
     "recovery.forget_scope_marks scope",
     "recovery.forget_scope_own scope",
+    "recovery.show_what_is_on_top pending_delta",
     "recovery.unsent_documents document",
     # Once a new replica of a log whose beginning was cut off: all that is held is sent again.
     "retention.carry_edits kept_edit",

@@ -130,6 +130,28 @@ def test_what_left_the_view_when_it_was_acknowledged_comes_back_with_a_history_b
     assert verify.problems(db) == []
 
 
+def test_a_history_from_before_the_rows_of_a_scope_let_go_shows_what_is_on_top_there(
+    db: sqlite3.Connection,
+) -> None:
+    """The first sale was taken off with its row when the hub had it; the second kept its own row shown."""
+    first, second = (("apple", -2), ("plum", -3))
+    scopes.begin(db, [ELSEWHERE])
+    for number, line in enumerate((first, second), start=1):
+        body = movement(number, line, location="S02")
+        log.append(db, log.head(db), body)
+        view.record(db, log.head(db).seq, decode(body).effects)
+        movements.add(db, log.head(db).seq, ME, decode(body), None)
+    assert scopes.let_go_piece(db, ELSEWHERE)
+    identity.save_acked(db, Seq(1), Seq(0), 1_000)
+    assert not recovery.let_acknowledged_go(db, ELSEWHERE)
+    identity.save_acked(db, Seq(2), Seq(0), 1_000)
+    assert recovery.let_acknowledged_go(db, ELSEWHERE)
+    assert db.execute("SELECT * FROM counter").fetchall() == []
+    recovery.begin_epoch(db, Seq(0))
+    assert (value(db, "apple", "S02"), value(db, "plum", "S02")) == (-2, -3)
+    assert verify.problems(db) == []
+
+
 def test_unsent_sales_of_a_forked_log_stay_on_top_in_a_new_epoch(db: sqlite3.Connection) -> None:
     """The hub's position under this replica counts the other copy's operations."""
     hub = SmallHub()

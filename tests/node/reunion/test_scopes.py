@@ -9,6 +9,11 @@ async def held(node: NodeHere) -> list[str]:
     return list((await node.status())["cursors"])
 
 
+async def is_connected(node: NodeHere) -> bool:
+    """Whether it talks with the hub, settled or not."""
+    return bool((await node.status())["connected"])
+
+
 async def two_shops(here: Here, *, reads: tuple[str, ...]) -> tuple[NodeHere, NodeHere]:
     """S01, which reads `reads`, and S02, with goods on both shelves."""
     other = await here.node("S02")
@@ -57,6 +62,27 @@ async def test_a_location_out_of_reach_is_dropped_while_the_others_go_on(here: H
     await settled(shop, other)
     assert (await shop.shows("apple"), await shop.shows("pear", "S02")) == (9, 0)
     assert await shop.asks("SELECT sku FROM counter WHERE location = 'S02'") == []
+    assert await shop.problems() == []
+
+
+async def test_a_location_that_a_restored_hub_has_not_heard_of_is_dropped_with_the_right_to_it(
+    here: Here,
+) -> None:
+    """The hub says which scopes end of those it has; of this one it has no row."""
+    shop = await here.node("S01")
+    await shop.receives("apple", 10, key="goods of S01")
+    await settled(shop)
+    await here.hub.back_up("old.db")
+    other = await here.node("S02")
+    await other.receives("pear", 7, key="goods of S02")
+    await eventually(lambda: shop.shows("pear", "S02"), 7)
+    await other.stop()
+    await here.hub.put_back("old.db")
+    await eventually(lambda: is_connected(shop), True)
+    assert await held(shop) == ["stock:S01", "stock:S02"]
+    await here.hub.change_access("S01", reads=["S01"])
+    await eventually(lambda: held(shop), ["stock:S01"])
+    await eventually(lambda: shop.shows("pear", "S02"), 0)
     assert await shop.problems() == []
 
 
