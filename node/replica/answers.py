@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from protocol.codec import pack
 from protocol.limits import REMEMBERED_ANSWER_DAYS
-from runtime.queries import load_queries
+from runtime.queries import by_place, load_queries
 
 _SQL: Final = load_queries(__file__, "answers.sql")
 _DAY_MS: Final = 86_400_000
@@ -34,6 +34,10 @@ class Kept(NamedTuple):
     body: bytes
 
 
+_FIND: Final = by_place(_SQL["find"], Slot._fields)
+_KEEP: Final = by_place(_SQL["keep"], (*Slot._fields, *Kept._fields, "now"))
+
+
 def request_digest(request: object) -> bytes:
     """What two requests are compared by: 16 bytes over the validated request, as plain values."""
     return blake2b(pack(request), digest_size=16).digest()
@@ -41,13 +45,13 @@ def request_digest(request: object) -> bytes:
 
 def find(db: sqlite3.Connection, slot: Slot) -> Kept | None:
     """The answer given before, if any."""
-    row = db.execute(_SQL["find"], slot._asdict()).fetchone()
+    row = db.execute(_FIND, slot).fetchone()
     return None if row is None else Kept(row["request"], row["status"], row["body"])
 
 
 def keep(db: sqlite3.Connection, slot: Slot, answer: Kept, now_ms: int) -> None:
     """Keep an answer; the slot must be free."""
-    db.execute(_SQL["keep"], {**slot._asdict(), **answer._asdict(), "now": now_ms})
+    db.execute(_KEEP, (*slot, *answer, now_ms))
 
 
 def mark(db: sqlite3.Connection, hub_now_ms: int) -> None:

@@ -13,9 +13,10 @@ from protocol.frames.log import Item, StatusEntry
 from protocol.ids import ChainHash, Seq
 from protocol.operation import decode
 from protocol.session.hello import LocalLog
-from runtime.queries import load_queries
+from runtime.queries import by_place, load_queries
 
 _SQL: Final = load_queries(__file__, "log.sql")
+_APPEND: Final = by_place(_SQL["append"], ("seq", "body", "chain"))
 
 
 class Head(NamedTuple):
@@ -37,8 +38,7 @@ def head(db: sqlite3.Connection) -> Head:
 
 def append(db: sqlite3.Connection, end: Head, body: bytes) -> None:
     """Add an operation's bytes after `end`, which is the log's head. Durable when the transaction is."""
-    new = {"seq": end.seq + 1, "body": body, "chain": chain.extend(end.chain, body)}
-    db.execute(_SQL["append"], new)
+    db.execute(_APPEND, (end.seq + 1, body, chain.extend(end.chain, body)))
 
 
 def chain_at(db: sqlite3.Connection, seq: Seq) -> ChainHash | None:

@@ -5,7 +5,7 @@ are written in one transaction; it is never changed or removed.
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -15,7 +15,7 @@ from protocol.errors import ProtocolError
 from protocol.frames.repair import LedgerItem
 from protocol.ids import Location, OpId, ReplicaId, Seq
 from protocol.operation import Operation, decode
-from runtime.queries import load_queries
+from runtime.queries import by_place, load_queries
 
 _SQL: Final = load_queries(__file__, "movements.sql")
 _NEWEST: Final = 2**62
@@ -48,6 +48,24 @@ class MovementQuery:
     """Where the page before ended."""
 
 
+class _Row(NamedTuple):
+    """A line of the list, as `_ADD` takes it."""
+
+    op_id: OpId
+    replica: ReplicaId
+    seq: Seq
+    kind: str
+    location: Location
+    reference: str | None
+    occurred_at: int
+    reverses: OpId | None
+    body: bytes | None
+
+
+_ADD: Final = by_place(_SQL["add"], _Row._fields)
+_ADD_SKU: Final = by_place(_SQL["add_sku"], ("sku", "position", "lot"))
+
+
 def add(
     db: sqlite3.Connection,
     seq: Seq,
@@ -61,17 +79,17 @@ def add(
     to a spare, gets them recorded there; the hub counts them once.
     """
     counters = [effect for effect in operation.effects if isinstance(effect, CounterEffect)]
-    row = {
-        "op_id": operation.op_id,
-        "replica": replica,
-        "seq": seq,
-        "kind": operation.kind,
-        "location": counters[0].location,
-        "reference": operation.details.get("reference"),
-        "occurred_at": operation.occurred_at,
-        "reverses": reverses,
-        "body": None,
-    }
+    row = _Row(
+        operation.op_id,
+        replica,
+        seq,
+        operation.kind,
+        counters[0].location,
+        _text(operation.details.get("reference")),
+        operation.occurred_at,
+        reverses,
+        None,
+    )
     if _list(db, counters, row):
         return True
     return _unlist_pulled(db, operation.op_id) and _list(db, counters, row)
@@ -90,17 +108,17 @@ def pull(
         if not counters or not operation.kind.startswith("move."):
             continue
         reverses = operation.details.get("reverses")
-        row = {
-            "op_id": operation.op_id,
-            "replica": item.replica,
-            "seq": item.seq,
-            "kind": operation.kind,
-            "location": counters[0].location,
-            "reference": _text(operation.details.get("reference")),
-            "occurred_at": operation.occurred_at,
-            "reverses": reverses if isinstance(reverses, bytes) else None,
-            "body": item.body,
-        }
+        row = _Row(
+            operation.op_id,
+            item.replica,
+            item.seq,
+            operation.kind,
+            counters[0].location,
+            _text(operation.details.get("reference")),
+            operation.occurred_at,
+            OpId(reverses) if isinstance(reverses, bytes) else None,
+            item.body,
+        )
         _list(db, counters, row)
     db.execute(_SQL["save_pulled"], {"location": location, "upto": upto})
 
@@ -128,17 +146,12 @@ def _unlist_pulled(db: sqlite3.Connection, op_id: OpId) -> bool:
     return True
 
 
-def _list(
-    db: sqlite3.Connection, counters: Sequence[CounterEffect], row: Mapping[str, object]
-) -> bool:
-    added = db.execute(_SQL["add"], row)
+def _list(db: sqlite3.Connection, counters: Sequence[CounterEffect], row: _Row) -> bool:
+    added = db.execute(_ADD, row)
     if not added.rowcount:
         return False
     position = added.lastrowid
-    db.executemany(
-        _SQL["add_sku"],
-        [{"sku": effect.sku, "position": position, "lot": effect.lot} for effect in counters],
-    )
+    db.executemany(_ADD_SKU, [(effect.sku, position, effect.lot) for effect in counters])
     return True
 
 

@@ -1,10 +1,12 @@
 """SQL files of named blocks."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from runtime.queries import load_queries
+from runtime.queries import by_place, load_queries
 
 
 def load(folder: Path, text: str) -> dict[str, str]:
@@ -37,3 +39,27 @@ def test_queries_cannot_be_changed(tmp_path: Path) -> None:
 def test_a_file_with_a_mistake_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         load(tmp_path, text)
+
+
+def test_a_statement_bound_by_place_takes_its_parameters_in_their_order() -> None:
+    sql = "-- :why not\nINSERT INTO line (sku, lot) VALUES (:sku, :lot) -- as :text"
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.execute("CREATE TABLE line (sku TEXT, lot TEXT)")
+        db.execute(by_place(sql, ("sku", "lot")), ("apple", "L1"))
+        assert db.execute("SELECT sku, lot FROM line").fetchall() == [("apple", "L1")]
+
+
+@pytest.mark.parametrize(
+    ("sql", "names"),
+    [
+        ("SELECT :sku, :lot", ("lot", "sku")),
+        ("SELECT :sku, :lot", ("sku",)),
+        ("SELECT :sku, :sku", ("sku",)),
+        ("SELECT 1", ("sku",)),
+    ],
+)
+def test_values_that_a_statement_would_take_for_others_are_refused(
+    sql: str, names: tuple[str, ...]
+) -> None:
+    with pytest.raises(ValueError, match="a statement takes"):
+        by_place(sql, names)

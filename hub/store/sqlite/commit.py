@@ -6,6 +6,7 @@ in one transaction. One bad operation is kept without effect and never blocks th
 """
 
 import sqlite3
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from hub.store.interface import Change, Committed, Fenced, Push, SteppedBack
@@ -19,9 +20,10 @@ from protocol.errors import Code, ProtocolError
 from protocol.frames.log import Item, StatusEntry
 from protocol.ids import ChainHash, Seq
 from protocol.operation import Operation, decode, home_of
-from runtime.queries import load_queries
+from runtime.queries import by_place, load_queries
 
 SQL: Final = load_queries(__file__, "commit.sql")
+_CLAIM: Final = by_place(SQL["claim"], ("op_id", "home", "position"))
 _FORBIDDEN: Final = "this device was never allowed to write there"
 
 
@@ -54,6 +56,35 @@ def _step_back(push: Push, acked: Seq, chain: ChainHash) -> Code | None:
     return None if push.prev == chain else Code.FORK
 
 
+@dataclass(slots=True)
+class _LedgerRow:
+    """An operation as it goes into the ledger: it counts unless a code or a repeat says otherwise."""
+
+    position: int
+    replica: int
+    seq: Seq
+    accepted_at: int
+    body: bytes | None
+    code: str | None = None
+    detail: str | None = None
+    repeats: int | None = None
+
+    def set_aside(self, code: Code, detail: str) -> None:
+        """Keep it without effect."""
+        self.code, self.detail = code.value, detail
+
+    def values(self) -> tuple[object, ...]:
+        """As `_APPEND` takes it."""
+        where = (self.position, self.replica, self.seq, self.accepted_at)
+        return (*where, self.code, self.detail, self.repeats, self.body)
+
+
+_APPEND: Final = by_place(
+    SQL["append"],
+    ("position", "replica", "seq", "accepted_at", "code", "detail", "repeats", "body"),
+)
+
+
 class _Readable(NamedTuple):
     """An operation that this device may record; it counts unless its id does already or its rows cannot take it."""
 
@@ -80,20 +111,20 @@ class _Batch:
         self._push = push
         self._fold = Fold(db, replica, push.now_ms)
         self._base: int = db.execute(SQL["last_position"]).fetchone()[0] + 1
-        self._ledger: list[dict[str, object]] = []
+        self._ledger: list[_LedgerRow] = []
 
     @property
     def repeated(self) -> int:
         """How many counted before."""
-        return sum(row["repeats"] is not None for row in self._ledger)
+        return sum(row.repeats is not None for row in self._ledger)
 
     @property
     def quarantined(self) -> tuple[StatusEntry, ...]:
         """Those without effect, oldest first."""
         return tuple(
-            StatusEntry(row["seq"], row["code"], row["detail"])  # type: ignore[arg-type]
+            StatusEntry(row.seq, row.code, row.detail or "")
             for row in self._ledger
-            if row["code"] is not None
+            if row.code is not None
         )
 
     def take(self) -> Change | None:
@@ -111,30 +142,27 @@ class _Batch:
                 self._count(each)
             else:
                 self._repeat(each, first)
-        self._db.executemany(SQL["append"], self._ledger)
+        self._db.executemany(_APPEND, [row.values() for row in self._ledger])
         return self._fold.write(self._push.salt)
 
     def _read(self, offset: int, item: Item) -> _Readable | None:
         """Append to the ledger; None when it has no effect for its own sake."""
         now_ms, accepted_at = self._push.now_ms, item.accepted_at_ms
-        row: dict[str, object] = {
-            "position": self._base + offset,
-            "replica": self._replica,
-            "seq": self._push.first + offset,
-            "accepted_at": now_ms if accepted_at is None else min(now_ms, accepted_at),
-            "code": None,
-            "detail": None,
-            "repeats": None,
-            "body": item.body,
-        }
+        row = _LedgerRow(
+            self._base + offset,
+            self._replica,
+            Seq(self._push.first + offset),
+            now_ms if accepted_at is None else min(now_ms, accepted_at),
+            item.body,
+        )
         self._ledger.append(row)
         try:
             operation = decode(item.body)
         except ProtocolError as error:
-            row |= {"code": Code.UNDECODABLE.value, "detail": error.detail}
+            row.set_aside(Code.UNDECODABLE, error.detail)
             return None
         if not device_may(self._rights, operation):
-            row |= {"code": Code.FORBIDDEN.value, "detail": _FORBIDDEN}
+            row.set_aside(Code.FORBIDDEN, _FORBIDDEN)
             return None
         return _Readable(offset, self._base + offset, operation, home_of(operation))
 
@@ -143,11 +171,8 @@ class _Batch:
 
         To ask first would cost a statement for each operation, and almost none is a repeat.
         """
-        claims = [
-            {"op_id": each.operation.op_id, "home": each.home, "position": each.position}
-            for each in readable
-        ]
-        return self._db.executemany(SQL["claim"], claims).rowcount < len(claims)
+        claims = [(each.operation.op_id, each.home, each.position) for each in readable]
+        return self._db.executemany(_CLAIM, claims).rowcount < len(claims)
 
     def _first(self, each: _Readable) -> int:
         """The position that counts for this id: its own, or an earlier one."""
@@ -160,31 +185,30 @@ class _Batch:
 
     def _count(self, each: _Readable) -> None:
         row = self._ledger[each.offset]
-        accepted_at: int = row["accepted_at"]  # type: ignore[assignment]
         seq = self._push.first + each.offset
         effects = each.operation.effects
         # Only here are the scopes known that the documents are in by now, also by operations of this batch.
         present = self._fold.present(effects)
         if present and not device_may(self._rights, each.operation, present):
             self._db.execute(SQL["unclaim"], each.id)
-            row |= {"code": Code.FORBIDDEN.value, "detail": _FORBIDDEN}
-        elif (fault := self._fold.add(seq, effects, accepted_at)) is not None:
+            row.set_aside(Code.FORBIDDEN, _FORBIDDEN)
+        elif (fault := self._fold.add(seq, effects, row.accepted_at)) is not None:
             self._db.execute(SQL["unclaim"], each.id)
-            row |= {"code": Code.OUT_OF_RANGE.value, "detail": fault}
+            row.set_aside(Code.OUT_OF_RANGE, fault)
 
     def _repeat(self, each: _Readable, first: int) -> None:
         row = self._ledger[each.offset]
-        row["repeats"] = first
+        row.repeats = first
         counted = self._body_at(first)
         fault = self._fold.touch(each.operation.effects)
         if fault is not None:
             # It counts by another log; its own node must not count it on top for ever.
-            row |= {"code": Code.OUT_OF_RANGE.value, "detail": fault}
-        elif counted == row["body"]:
-            row["body"] = None
+            row.set_aside(Code.OUT_OF_RANGE, fault)
+        elif counted == row.body:
+            row.body = None
         elif not same_effects(decode(counted), each.operation):
             detail = "another operation of this id counts already, with other effects"
-            row |= {"code": Code.REPEAT_DIFFERS.value, "detail": detail}
+            row.set_aside(Code.REPEAT_DIFFERS, detail)
 
     def _body_at(self, position: int) -> bytes:
         if position >= self._base:

@@ -15,9 +15,14 @@ from protocol.effects import CounterEffect
 from protocol.ids import HubSeq, Location, Lot, Sku
 from protocol.limits import INT_MAX, TOTAL_MAX
 from protocol.rows import CounterRow
-from runtime.queries import load_queries
+from runtime.queries import by_place, load_queries
 
 SQL: Final = load_queries(__file__, "counters.sql")
+_ADD_COUNTER: Final = by_place(
+    SQL["add_counter"], ("id", "location", "sku", "lot", "account", "total", "hub_seq")
+)
+_SET_COUNTER: Final = by_place(SQL["set_counter"], ("total", "hub_seq", "id"))
+_SET_ENTRY: Final = by_place(SQL["set_entry"], ("counter", "replica", "seq", "plus", "minus"))
 _OUT_OF_RANGE: Final = "a total would leave the range of whole numbers that every reader knows"
 
 _Key = tuple[Location, Sku, Lot, int]
@@ -106,35 +111,23 @@ class Counters:
             scopes: of each location touched, where the rows are summed.
         """
         next_id = self._db.execute(SQL["last_counter"]).fetchone()[0] + 1
-        new: list[dict[str, object]] = []
-        changed: list[dict[str, object]] = []
-        entries: list[dict[str, object]] = []
+        new: list[tuple[object, ...]] = []
+        changed: list[tuple[int, int, int]] = []
+        entries: list[tuple[int, int, int, int, int]] = []
         for key, counter in self._held.items():
             if not counter.seq:
                 continue
             hub_seq += 1
-            values: dict[str, object] = {"total": counter.total, "hub_seq": hub_seq}
             if counter.id is None:
                 counter.id, next_id = next_id, next_id + 1
-                location, sku, lot, account = key
-                values |= {"location": location, "sku": sku, "lot": lot, "account": account}
-                new.append(values)
+                new.append((counter.id, *key, counter.total, hub_seq))
             else:
-                changed.append(values)
-            values["id"] = counter.id
-            entries.append(
-                {
-                    "counter": counter.id,
-                    "replica": self._replica,
-                    "seq": counter.seq,
-                    "plus": counter.plus,
-                    "minus": counter.minus,
-                }
-            )
+                changed.append((counter.total, hub_seq, counter.id))
+            entries.append((counter.id, self._replica, counter.seq, counter.plus, counter.minus))
             _sum(scopes[key[0]], key, counter, HubSeq(hub_seq))
-        self._db.executemany(SQL["add_counter"], new)
-        self._db.executemany(SQL["set_counter"], changed)
-        self._db.executemany(SQL["set_entry"], entries)
+        self._db.executemany(_ADD_COUNTER, new)
+        self._db.executemany(_SET_COUNTER, changed)
+        self._db.executemany(_SET_ENTRY, entries)
         return hub_seq
 
     def _load_one(self, key: _Key) -> _Counter:
