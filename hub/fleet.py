@@ -10,7 +10,8 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hub.store.interface import Access, Grant, HubStore, NewCode, Redeemed, Redemption, Refused
+from hub.store.fleet import Access, Grant, NewCode, Redeemed, Redemption
+from hub.store.interface import HubStore, Refused
 from hub.store.records import Replacement, Retirement
 from protocol import enrolment
 from protocol.certificate import ALL, Certificate, Role, check_reads, issue

@@ -76,6 +76,9 @@ class HubMetrics:
         self.backup_failures = self._counter(
             "backup_failures", "Scheduled backups that came to no end"
         )
+        self._backup_failing = self._gauge(
+            "backup_failing", "1 from a scheduled backup that came to no end to one that succeeds"
+        )
         self._departed = self._gauge("nodes_departed", "Nodes that were revoked or are retired")
         self._in_quarantine = self._gauge(
             "quarantined_operations", "Operations in the ledger without effect, in all"
@@ -84,6 +87,10 @@ class HubMetrics:
     def watch(self, name: str, help_: str, read: Callable[[], float]) -> None:
         """Show a figure that somebody else keeps."""
         self._gauge(name, help_).set_function(read)
+
+    def watch_backups(self, has_failed: Callable[[], bool]) -> None:
+        """Show whether the schedule's backups fail; without one they do not."""
+        self._backup_failing.set_function(has_failed)
 
     def show_sessions(self, nodes: int, behind: Sequence[int]) -> None:
         """Set what is known in memory: nodes connected, and how far each session is behind."""

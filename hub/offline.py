@@ -12,7 +12,8 @@ from typing import Final, TypeVar
 
 from hub import shown
 from hub.datafolder import sound
-from hub.store.interface import NodeRecord, QuarantinedOperation
+from hub.store.fleet import NodeRecord
+from hub.store.interface import QuarantinedOperation
 from hub.store.records import Replacement
 from hub.store.sqlite.backups import read_newest
 from hub.store.sqlite.departures import read_replacements

@@ -67,6 +67,8 @@ class Newcomer:
         """A retiring node has delivered what it knew of at HELLO when its log is here up to this; None for others."""
         self._half = half
         self._hub = hub
+        self._has_heard = False
+        """Whether a retiring node showed the certificate by which it writes nothing any more."""
         self._decided_in = Epoch(b"")
         self._shown: Certificate | None = None
         self._newest: Certificate | None = None
@@ -167,7 +169,12 @@ class Newcomer:
         if (reason := self._hub.departures.reason(self.certificate.node)) is not None:
             # Revoked while this transaction's answer was on its way: not among those that were told to end.
             return self._half.end(Code(reason.value), f"this node was {reason.value}", retry_ms=0)
-        self.goes_at = hello.last_seq if opened.is_retiring else None
+        if not opened.is_retiring:
+            return []
+        self.goes_at = hello.last_seq
+        # Of this transaction: when the node was looked up, it may not have been retiring yet.
+        newest = verify(opened.certificate, self._hub.identity.public_key)
+        self._has_heard = self._shown is not None and self._shown.serial >= newest.serial
         return await self.delivered(opened.acked)
 
     def _departures(self, hello: Hello) -> list[Action]:
@@ -184,8 +191,7 @@ class Newcomer:
         return await self._let_go()
 
     async def _let_go(self) -> list[Action]:
-        shown = self._shown
-        if shown is None or shown.serial < self.certificate.serial:
+        if not self._has_heard:
             # Until it heard in this session that it writes nowhere any more, it may have recorded another sale.
             retry_ms = self._hub.world.jitter_ms(RETIRE_RETRY_MS)
             return self._half.end(Code.RESTARTING, COME_ONCE_MORE, retry_ms=retry_ms)

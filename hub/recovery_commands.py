@@ -6,8 +6,8 @@ Rule: each says what it did and what happens next; what cannot be taken back is 
 import json
 import signal
 import sys
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -33,7 +33,10 @@ from runtime.folder import FolderError
 from runtime.logs import configure_logging
 from runtime.world import World
 
+NAMES_MAX: Final = 20
+"""Of nodes, in one sentence."""
 _MS: Final = 1000
+_AHEAD: Final = "in the future, so one clock was wrong"
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The node.", show_default=False)]
@@ -83,16 +86,22 @@ def restore(
         typer.Option("--move-aside", help="Keep the database that is there under another name."),
     ] = False,
 ) -> None:
-    """Make the hub of a backup in DIR, a new or an empty folder."""
+    """Make the hub of a backup in DIR, a new or an empty folder.
+
+    Says how much less it holds than the hub that was there, and what of it comes back by itself.
+    """
     world = World()
     done = restoring.restore(file, data, world, move_aside=move_aside, show=sys.stderr.isatty())
-    age_s = max(0, world.now_ms() - done.taken_at_ms) // _MS
+    age_s = (world.now_ms() - done.taken_at_ms) // _MS
+    ago = f"{_span(age_s)} ago" if age_s >= 0 else _AHEAD
     say(
-        f"{data} holds the hub as of {shown.instant(done.taken_at_ms)}, {_span(age_s)} ago: "
+        f"{data} holds the hub as of {shown.instant(done.taken_at_ms)}, {ago}: "
         f"{done.operations} operations, {done.nodes} nodes."
     )
     if done.moved_aside is not None:
         say(f"What was there before is {done.moved_aside}.")
+    for sentence in _missing(done):
+        say(sentence)
     if done.has_new_token:
         say(f"The operator has a new token, in {data}/operator.token.")
     say(
@@ -197,6 +206,31 @@ def _in_words(found: Mapping[str, object]) -> str:
     )
 
 
+def _missing(done: restoring.Restored) -> Iterator[str]:
+    lacks = done.lacks
+    if lacks.operations:
+        yield (
+            f"It holds {lacks.operations} operations that this backup lacks. Every node that works sends "
+            "its own again."
+        )
+    if lacks.row_changes:
+        yield (
+            f"By its witness, the hub that was there had come {lacks.row_changes} row changes further than "
+            "this backup. Every node that works sends its own part again; what nodes that have left delivered "
+            "since is lost, so restore the newest backup there is."
+        )
+    if lacks.departed:
+        names = ", ".join(lacks.departed[:NAMES_MAX]) + (
+            ", ..." * (len(lacks.departed) > NAMES_MAX)
+        )
+        yield (
+            f"Nobody sends again what came since from nodes that have left ({names}): it is only in "
+            f"{done.moved_aside}."
+        )
+    if lacks.later is not None:
+        yield f"A later verified backup holds more: {lacks.later}, if it is still there. Restore it before you serve."
+
+
 def _lines(found: Mapping[str, object], *, is_running: bool) -> list[str]:
     backup = found.get("backup")  # a daemon of the first version says nothing of these two
     lines = [
@@ -207,7 +241,8 @@ def _lines(found: Mapping[str, object], *, is_running: bool) -> list[str]:
     ]
     if isinstance(backup, Mapping):
         age_s = _age_s(str(backup["taken_at"]))
-        lines.append(f"verified backup: {backup['file']}, {_span(age_s)} old")
+        age = f"{_span(age_s)} old" if age_s >= 0 else f"of unknown age: taken {_AHEAD}"
+        lines.append(f"verified backup: {backup['file']}, {age}")
     else:
         lines.append("verified backup: none, so nodes keep everything for 400 days")
     replacements = found.get("replacements")
@@ -218,7 +253,7 @@ def _lines(found: Mapping[str, object], *, is_running: bool) -> list[str]:
 
 def _age_s(instant: str) -> int:
     taken = datetime.fromisoformat(instant)
-    return max(0, int((datetime.now(UTC) - taken).total_seconds()))
+    return int((datetime.now(UTC) - taken) // timedelta(seconds=1))
 
 
 def _span(seconds: int) -> str:

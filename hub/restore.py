@@ -2,7 +2,8 @@
 
 Invariant: a hub whose history may be older than what its nodes have seen begins a new epoch before it serves, and its
 open enrolment codes are void: which of them were used since, nobody knows. What is in the folder is moved aside, never
-deleted. Who left is not forgotten: departures come from the backup, from the witness and from the database moved aside.
+deleted; what the backup lacks of it is told. Who left is not forgotten: departures come from the backup, from the
+witness and from the database moved aside.
 """
 
 import contextlib
@@ -16,8 +17,9 @@ from typing import Final
 from nacl.encoding import HexEncoder
 from nacl.signing import SigningKey
 
-from hub import verify
+from hub import shortfall, verify
 from hub.datafolder import DATABASE, KEY, OPERATOR_TOKEN, FolderTaken, NoHub, sound
+from hub.shortfall import Shortfall
 from hub.store.records import KnownDeparture
 from hub.store.sqlite import backups, departures
 from hub.store.sqlite.feed import read_history, salt_of
@@ -65,6 +67,8 @@ class Restored:
     moved_aside: Path | None
     """Where the database is that was there before."""
     has_new_token: bool
+    lacks: Shortfall
+    """What was there before, or was by its witness, and is not in the backup."""
 
 
 def read_mark(database: Path) -> Mark | None:
@@ -89,15 +93,17 @@ def restore(file: Path, data: Path, world: World, *, move_aside: bool, show: boo
     mark = read_mark(file)
     if mark is None:
         raise NoHub(f"{file} is a database and no backup: it does not hold the hub's key")
-    _check_free(data, move_aside=move_aside)
+    _check_free(file, data, move_aside=move_aside)
     report = verify.verify(file, show_progress=show)
     if report.problems:
         raise StoreUnavailable(f"{file} does not add up: {report.problems[0]}")
     folder = Folder(data)
     with folder.lock():
-        _check_free(data, move_aside=move_aside)
+        _check_free(file, data, move_aside=move_aside)
         _check_key(folder, mark)
-        known = _departures_of(data / DATABASE) + read_witness(folder).departures
+        witness = read_witness(folder)
+        lacks = shortfall.measure(file, data / DATABASE, witness)
+        known = _departures_of(data / DATABASE) + witness.departures
         has_new_token = not (data / OPERATOR_TOKEN).exists()
         if has_new_token:
             folder.write_private(OPERATOR_TOKEN, new_token("operator").encode() + b"\n")
@@ -110,7 +116,7 @@ def restore(file: Path, data: Path, world: World, *, move_aside: bool, show: boo
             # The one that is there is of what was moved aside: `serve` would begin yet another epoch, and void the codes
             # that were made meanwhile.
             write_witness(folder, _witness_of(db))
-    return Restored(mark.taken_at_ms, operations, nodes, codes_void, moved, has_new_token)
+    return Restored(mark.taken_at_ms, operations, nodes, codes_void, moved, has_new_token, lacks)
 
 
 def put_into(file: Path, mark: Mark, folder: Folder, world: World) -> None:
@@ -218,12 +224,15 @@ def _mark(db: sqlite3.Connection) -> Mark | None:
     return Mark(taken_at_ms, SigningKey(bytes(key)))
 
 
-def _check_free(data: Path, *, move_aside: bool) -> None:
+def _check_free(file: Path, data: Path, *, move_aside: bool) -> None:
     if move_aside and (data / DATABASE).exists():
         return
     if (data / DATABASE).exists():
+        # Said here, before it is moved: whoever named an older backup than was meant finds out while nothing is done.
+        more = shortfall.measure(file, data / DATABASE, Witness()).operations
+        has_more = f", with {more} operations that {file} does not hold" if more else ""
         raise FolderTaken(
-            f"There is a hub in {data} already; --move-aside keeps its database under another name"
+            f"There is a hub in {data} already{has_more}; --move-aside keeps its database under another name"
         )
     left = {each.name for each in data.iterdir()} if data.is_dir() else set()
     strange = {

@@ -43,6 +43,7 @@ def keep_safe(
             world=hub.world,
         )
         schedule.on_failure(hub.metrics.backup_failures.inc)
+        hub.metrics.watch_backups(lambda: schedule.failed)
         app.cleanup_ctx.append(_taking(schedule))
 
 

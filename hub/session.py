@@ -1,7 +1,7 @@
 """Drives one session: carries out, in order, what `protocol.session.hub` decides.
 
-Invariant: an acknowledgement leaves only after its commit is durable, and in the order of the batches. Up to
-BATCHES_IN_FLIGHT_MAX batches of a session wait for the disk together; a fifth stays in the socket.
+Invariant: what follows from an action is done before what was decided after it, and no task of a session outlives it.
+What becomes of its batches is `intake`'s.
 """
 
 import asyncio
@@ -12,16 +12,17 @@ from typing import Final
 import structlog
 
 from hub.doorstep import Doorstep, GaveWay
+from hub.intake import STORE_RETRY_MS, Intake
 from hub.metrics import GONE
 from hub.opening import Hub, Newcomer
-from hub.store.interface import Committed, Fenced, Push, Refused, SteppedBack
+from hub.store.interface import Refused
 from protocol.certificate import Certificate
 from protocol.errors import Code, ProtocolError
 from protocol.frames.fleet import Departures
-from protocol.frames.log import Acknowledge, Negative, Operations, Ping
+from protocol.frames.log import Ping
 from protocol.frames.repair import Question
-from protocol.ids import NodeId, ReplicaId, Salt, Seq
-from protocol.limits import BATCHES_IN_FLIGHT_MAX, HANDSHAKE_S_MAX, SUPERSEDED_RETRY_MS
+from protocol.ids import NodeId, ReplicaId, Seq
+from protocol.limits import HANDSHAKE_S_MAX
 from protocol.session.hub import (
     Action,
     Answer,
@@ -43,10 +44,8 @@ SEND_S_MAX: Final = 30.0
 """A peer that takes nothing for so long is gone, or too slow to be of use; it resumes by its cursors."""
 DECODE_APART_BYTES: Final = 64 * 1024
 """Decoding a hostile frame of 256 KiB takes 60 ms; larger ones than this leave the event loop free meanwhile."""
-STORE_RETRY_MS: Final = 5_000
 
 _log = structlog.get_logger(__name__)
-_Outcome = Committed | SteppedBack | Fenced | StoreError
 
 
 class _Gone(Exception):
@@ -68,9 +67,10 @@ class Session:
         self._half = half
         self._hub = hub
         self._newcomer = Newcomer(half, hub)
-        self._batches: asyncio.Queue[asyncio.Task[_Outcome]] = asyncio.Queue()
+        self._intake = Intake(
+            half, hub, carry_out=self._carry_out, delivered=self._newcomer.delivered
+        )
         self._departed: asyncio.Queue[Sequence[bytes]] = asyncio.Queue()
-        self._slots = asyncio.Semaphore(BATCHES_IN_FLIGHT_MAX)
         self._tasks: asyncio.TaskGroup | None = None
         self._is_answering = False
         self._answers = asyncio.Lock()
@@ -227,7 +227,8 @@ class Session:
             case Open():
                 return await self._newcomer.open(action, self)
             case Commit(operations):
-                await self._submit(operations)
+                assert self._tasks is not None, "operations are due once the session is live"
+                await self._intake.submit(operations, self._tasks)
             case Note(ping):
                 return self._note(ping)
             case Learn(departures):
@@ -238,68 +239,13 @@ class Session:
                 self._ended_for = code
         return []
 
-    async def _submit(self, operations: Operations) -> None:
-        """Hand a batch to the store; the answer follows when it is durable, in the order submitted."""
-        assert self._tasks is not None, "operations are due once the session is live"
-        await self._slots.acquire()
-        push = Push(
-            self.replica,
-            self._half.session,
-            operations.first,
-            operations.prev,
-            operations.items,
-            self._hub.world.now_ms(),
-            Salt(self._hub.world.random_bytes(8)),
-        )
-        # Tasks start in the order made, and the store keeps the order of its calls.
-        self._batches.put_nowait(self._tasks.create_task(self._commit(push)))
-
     @property
     def _why_ended(self) -> str:
         return GONE if self._ended_for is None else self._ended_for.value
 
-    async def _commit(self, push: Push) -> _Outcome:
-        try:
-            outcome = await self._hub.store.commit(push)
-        except StoreError as error:
-            return error  # answered in its turn, behind those before it
-        metrics = self._hub.metrics
-        metrics.batch(len(push.items))
-        match outcome:
-            case Committed():
-                metrics.operations.inc(len(push.items))
-                metrics.repeats.inc(outcome.repeated)
-            case SteppedBack(Code.REWIND, acked, _):
-                metrics.repeats.inc(min(len(push.items), acked - push.first + 1))
-            case _:
-                pass
-        return outcome
-
     async def _answer_batches(self) -> None:
-        while True:
-            outcome = await (await self._batches.get())
-            await self._carry_out(self._answer_to(outcome))
-            if isinstance(outcome, Committed):
-                await self._carry_out(await self._newcomer.delivered(outcome.acked))
-            self._slots.release()
-            if self._half.state is State.ENDED:
-                raise _Gone
-
-    def _answer_to(self, outcome: _Outcome) -> list[Action]:
-        match outcome:
-            case Committed(acked, chain, accepted_at_ms, quarantined):
-                self._hub.metrics.quarantined.inc(len(quarantined))
-                answer = Acknowledge(acked, chain, accepted_at_ms, self._stable)
-                return self._half.committed(answer, quarantined)
-            case SteppedBack(code, acked, chain):
-                return self._half.stepped_back(Negative(code, acked, chain))
-            case Fenced():
-                detail = "a newer session of this log was opened"
-                return self._half.end(Code.SUPERSEDED, detail, retry_ms=SUPERSEDED_RETRY_MS)
-            case StoreError():
-                _log.error("a batch could not be stored", error=str(outcome))
-                detail = "the hub cannot store anything now"
-                return self._half.end(Code.BUSY, detail, retry_ms=STORE_RETRY_MS)
+        await self._intake.answer()
+        raise _Gone
 
     def _note(self, ping: Ping) -> list[Action]:
         self.pending = ping.pending

@@ -16,15 +16,15 @@ from hub.config import HubSettings
 from hub.doorstep import Doorstep, UnprovenEnds
 from hub.opening import COME_ONCE_MORE, RETIRE_RETRY_MS, Hub
 from hub.session import Session
-from hub.store.interface import Grant
+from hub.store.fleet import Grant
 from protocol.certificate import verify
 from protocol.errors import Code
 from protocol.limits import FRAME_BYTES_MAX, HEARTBEAT_S, UNPROVEN_BYTES_MAX
 from protocol.session.hub import HubSession
 from protocol.wire import SUBPROTOCOL
-from runtime.connections import limit_intake
 from runtime.line import Line, WebSocketLine
 from runtime.problems import Problem
+from runtime.turns import limit_intake
 
 FULL_RETRY_MS: Final = 60_000
 RESTART_RETRY_MS: Final = 2_000

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from hub.releasing import releases
-from hub.store.interface import NodeRecord, QuarantinedOperation
+from hub.store.fleet import NodeRecord
+from hub.store.interface import QuarantinedOperation
 from hub.store.records import BackupRecord, Replacement
 from protocol.errors import ProtocolError
 from protocol.limits import TIME_MS_MAX

@@ -25,10 +25,16 @@ class Stable:
 
     @property
     def age_s(self) -> float | None:
-        """Seconds since the newest verified backup was taken; None without one. A clock set back makes it 0."""
+        """Seconds since the newest verified backup was taken; None when that is not known.
+
+        It is not known without a backup, and of one that was taken in the future, as it seems: the clock was wrong then
+        or is now. Called 0, its age would be young for as long as the clock was ahead, and no alarm would ever say that
+        none follows.
+        """
         if self.newest is None:
             return None
-        return max(0, self._world.now_ms() - self.newest.taken_at_ms) / 1000
+        age_ms = self._world.now_ms() - self.newest.taken_at_ms
+        return age_ms / 1000 if age_ms >= 0 else None
 
     def of(self, replica: ReplicaId) -> Seq:
         """How far a log is inside both of the last two verified backups."""

@@ -110,10 +110,12 @@ class Verifier:
 
     @property
     def age_s(self) -> float | None:
-        """Seconds since the last complete run; None when there was none. A clock set back makes it 0, not less."""
-        if self.outcome is None:
+        """Seconds since the last complete run; None when there was none, or it is dated in the future: one of the two
+        clocks was wrong, and an age of nothing would hold the alarm for as long.
+        """
+        if self.outcome is None or (age_ms := self._world.now_ms() - self.outcome.at_ms) < 0:
             return None
-        return max(0, self._world.now_ms() - self.outcome.at_ms) / 1000
+        return age_ms / 1000
 
     def expedite(self) -> None:
         """Have the first run begin at once: the last daemon did not end in order. Called before `run`."""

@@ -105,7 +105,7 @@ def _show_verifier(registry: CollectorRegistry, verifier: Verifier) -> None:
 
     show(
         "everstock_verifier_age_seconds",
-        "Since everything was last computed again to the end; NaN when it never was",
+        "Since everything was last computed again to the end; NaN when it never was, or is dated in the future",
         lambda: verifier.age_s,
     )
     show(

@@ -53,7 +53,7 @@ async def node_registry(tmp_path: Path) -> AsyncIterator[CollectorRegistry]:
     node = await Node.open(shop.folder, World())
     async with TestServer(make_node(node, NodeSettings()), host="127.0.0.1") as server:
         await _scrape(server, shop.operator_token)
-        yield node.registry
+        yield node.metrics.registry
 
 
 @pytest.fixture

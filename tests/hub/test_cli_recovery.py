@@ -7,15 +7,20 @@ import sqlite3
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from hub.store.records import VerifiedBackup
 from hub.store.sqlite import store
+from hub.store.sqlite.store import SqliteHubStore
 from hub.witness import read_witness
+from protocol.ids import NO_SALT, HubSeq
 from runtime.folder import Folder
+from runtime.world import World
 from tests.hub.command import PATIENCE_S, daemon, environment, hub
-from tests.hub.lives import found, sell
+from tests.hub.lives import found, sell, within
 from tests.store.shop import Shop
 
 
@@ -71,6 +76,28 @@ def test_restore_says_how_old_it_is_and_what_happens_next(selling: Path, tmp_pat
     with daemon(tmp_path / "new"):
         status = json.loads(hub("status", "--data", tmp_path / "new", "--json").stdout)
     assert status["ledger"] == 3
+
+
+def test_restore_says_what_an_older_backup_lacks(selling: Path, tmp_path: Path) -> None:
+    hub("backup", "--data", selling, tmp_path / "one.db")
+    sell(selling, Shop("S02"), 2)
+    hub("revoke", "S02", "--data", selling)
+    hub("backup", "--data", selling, tmp_path / "two.db")
+    refused = hub("restore", tmp_path / "one.db", "--data", selling)
+    assert (refused.returncode, "with 2 operations that" in refused.stderr) == (2, True)
+    done = hub("restore", tmp_path / "one.db", "--data", selling, "--move-aside")
+    for words in ("2 operations that this backup lacks", "(S02)", str(tmp_path / "two.db")):
+        assert words in done.stderr
+    again = hub("restore", tmp_path / "two.db", "--data", selling, "--move-aside")
+    assert "lacks" not in again.stderr
+
+
+def test_status_says_that_a_backup_was_taken_while_the_clock_was_wrong(selling: Path) -> None:
+    ahead_ms = World().now_ms() + 86_400_000
+    backup = VerifiedBackup("one.db", ahead_ms, ahead_ms, HubSeq(0), NO_SALT, 0, {})
+    within(selling, partial(SqliteHubStore.record_backup, backup=backup))
+    words = hub("status", "--data", selling).stdout
+    assert "verified backup: one.db, of unknown age" in words
 
 
 def test_restore_over_a_running_hub_is_refused(selling: Path, tmp_path: Path) -> None:

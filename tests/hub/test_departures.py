@@ -5,14 +5,16 @@ from collections.abc import Sequence
 
 import pytest
 
+from hub.store.interface import Opened, Opening
 from hub.store.records import KnownDeparture
+from protocol.certificate import Role, verify
 from protocol.departure import Departure, Reason, digest, sign
 from protocol.errors import Code
 from protocol.ids import NodeId
 from protocol.session.node_actions import StoreCertificate, StoreDepartures
 from tests.hub.conftest import Running
 from tests.hub.peer import Peer, eventually
-from tests.store.shop import CHAIN, HUB_KEY, NOW_MS, Shop, name_bytes
+from tests.store.shop import CHAIN, HUB_KEY, NOW_MS, Shop, counted, name_bytes
 
 NONE = digest([])
 
@@ -156,6 +158,41 @@ async def test_a_connected_node_that_retires_comes_once_more_and_goes(running: R
         assert (await peer.closed()).code is Code.RETIRED
     listed = await (await running.get("/v1/status")).json()
     assert [node["status"] for node in listed["nodes"]] == ["retired"]
+
+
+async def test_a_retired_office_is_certified_to_correct_nobodys_stock(running: Running) -> None:
+    """By its role it may anywhere, whatever it writes; what it recorded before still counts."""
+    office = await running.enrol(Shop("office", role=Role.OFFICE))
+    office.records(counted("S02", "apple", 1))
+    assert await tell(running, "retire", "office") == 200
+    async with running.peer(office) as peer:
+        await peer.opens()
+        granted = await peer.hears(StoreCertificate)
+        assert isinstance(granted, StoreCertificate)
+        certificate = verify(granted.certificate, bytes(HUB_KEY.verify_key))
+        assert (certificate.role, certificate.writes) == (Role.STORE, ())
+        await peer.pushes()
+        assert await peer.acknowledged() == 1
+    assert await running.hub.store.quarantine(0, 10) == []
+
+
+async def test_who_is_told_to_retire_while_its_session_opens_comes_once_more(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has not heard yet that it writes nothing any more, and may sell until it has."""
+    shop, store = await running.enrol(Shop("S01")), running.hub.store
+    open_session = store.open_session
+
+    async def retired_just_before(opening: Opening) -> Opened:
+        assert await tell(running, "retire", "S01") == 200
+        return await open_session(opening)
+
+    monkeypatch.setattr(store, "open_session", retired_just_before)
+    async with running.peer(shop) as peer:
+        assert (await peer.closed()).code is Code.RESTARTING
+    record = await store.node(shop.node)
+    assert record is not None
+    assert record.status == "active"
 
 
 async def test_a_forgotten_node_that_was_retired_stays_out(running: Running) -> None:

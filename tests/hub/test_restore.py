@@ -10,6 +10,7 @@ from hub import verify
 from hub.backup import take
 from hub.datafolder import DATABASE, FolderTaken, HubFolder, NoHub
 from hub.restore import Restored, begin_again_if_put_back, read_mark, restore
+from hub.shortfall import Shortfall
 from hub.store.interface import Refused
 from hub.store.records import KnownDeparture
 from hub.store.sqlite.store import SqliteHubStore
@@ -111,6 +112,53 @@ def test_what_was_there_is_moved_aside_and_never_deleted(
     assert done.moved_aside.read_bytes() == before
     assert (data / "operator.token").read_bytes() == token
     assert within(data, lambda store: store.standing(shop.replica, [])).acked == 3
+
+
+def test_an_older_backup_is_found_out_before_the_newer_database_is_moved(
+    file: Path, hub: HubFolder, shop: Shop
+) -> None:
+    sell(hub.folder.path, shop, 4)
+    with pytest.raises(FolderTaken, match=f"with 4 operations that {file} does not hold"):
+        put_back(file, hub.folder.path)
+
+
+def test_what_an_older_backup_lacks_is_told_and_who_will_not_send_it_again(
+    file: Path, hub: HubFolder, tmp_path: Path, shop: Shop
+) -> None:
+    """Nodes that work send again what is missing; one that left is let in no more, and a later backup is named."""
+    data, gone = hub.folder.path, Shop("S02")
+    sell(data, shop, 4)
+    sell(data, gone, 2)
+    later = take(hub, tmp_path / "later.db", WORLD, show_progress=False)
+    within(data, partial(SqliteHubStore.record_backup, backup=later))
+    sell(data, gone, 1)
+    within(data, lambda store: store.keep_departures([revoked(gone)], NOW_MS))
+    witness_of(data)
+    lacks = put_back(file, data, move_aside=True).lacks
+    assert lacks == Shortfall(7, 0, (gone.name,), str(tmp_path / "later.db"))
+
+
+def test_a_backup_of_all_there_is_lacks_nothing(file: Path, hub: HubFolder) -> None:
+    witness_of(hub.folder.path)
+    assert put_back(file, hub.folder.path, move_aside=True).lacks == Shortfall()
+
+
+@pytest.mark.parametrize("damage", ["gone", "no database", "cut short"])
+def test_the_witness_speaks_for_a_database_that_cannot(
+    file: Path, hub: HubFolder, shop: Shop, damage: str
+) -> None:
+    data = hub.folder.path
+    for _ in range(3):
+        sell(data, shop)
+    witness_of(data)
+    match damage:
+        case "gone":
+            hub.database.unlink()
+        case "no database":
+            hub.database.write_bytes(b"years of work")
+        case _:
+            hub.database.write_bytes(hub.database.read_bytes()[:5_000])
+    assert put_back(file, data, move_aside=True).lacks == Shortfall(row_changes=3)
 
 
 def test_a_folder_with_other_things_is_left_alone(file: Path, tmp_path: Path) -> None:

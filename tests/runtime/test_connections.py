@@ -23,11 +23,11 @@ from runtime.bounds import (
     Bounds,
     fit_descriptors,
 )
-from runtime.connections import _Connection, limit_intake
 from runtime.folder import Folder
 from runtime.metrics import new_registry
 from runtime.problems import Problem
 from runtime.service import STOP, new_app, serve
+from runtime.turns import Connection, limit_intake
 from tests.hardening.line import PING, Line, Target, frame
 
 SHORT = Bounds(
@@ -194,11 +194,11 @@ async def test_who_has_asked_and_is_not_served_yet_does_not_give_way(
     gives_way: list[bool] = []
     handle = RequestHandler._handle_request
 
-    async def looked_at(connection: _Connection, *request: Any) -> Any:
+    async def looked_at(connection: Connection, *request: Any) -> Any:
         gives_way.append(connection.is_clients_turn())
         return await handle(connection, *request)
 
-    monkeypatch.setattr(_Connection, "_handle_request", looked_at)
+    monkeypatch.setattr(Connection, "_handle_request", looked_at)
     async with Line(target) as line:
         for _ in range(2):
             assert await line.asks("GET", "/quick") == 200

@@ -59,6 +59,17 @@ async def test_the_outcome_is_kept_for_the_next_start(shop: Shop) -> None:
     assert later.age_s == 5
 
 
+async def test_an_outcome_of_the_future_has_no_age(shop: Shop) -> None:
+    """With an age of nothing, a clock that was years ahead once would hold the alarm for as long."""
+    verifier = verifier_of(shop)
+    await until(lambda: verifier.outcome is not None, verifier)
+    earlier = World(now_ms=lambda: NOW_MS - 5_000)
+    later = Verifier("node", shop.folder, shop.database, every_h=0, world=earlier)
+    await later.run()
+    assert later.outcome is not None
+    assert later.age_s is None
+
+
 async def test_what_does_not_add_up_is_counted(shop: Shop) -> None:
     def damage() -> None:
         with contextlib.closing(connect_writer(shop.database)) as db:

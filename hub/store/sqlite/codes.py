@@ -8,7 +8,8 @@ import json
 import sqlite3
 from typing import Final
 
-from hub.store.interface import Grant, NewCode, Redeemed, Redemption, Refused
+from hub.store.fleet import Grant, NewCode, Redeemed, Redemption
+from hub.store.interface import Refused
 from hub.store.sqlite import nodes
 from protocol.certificate import Certificate, Role
 from protocol.errors import Code

@@ -6,11 +6,14 @@ session of the node has under way, which finds itself fenced.
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
-from hub.store.interface import Grant, Refused
+from hub.store.fleet import Grant
+from hub.store.interface import Refused
 from hub.store.records import KnownDeparture, Replacement, Retirement
 from hub.store.sqlite import nodes
+from protocol.certificate import Role
 from protocol.departure import Reason
 from protocol.errors import Code
 from protocol.ids import NodeId, Seq
@@ -60,8 +63,11 @@ def retire(db: sqlite3.Connection, retirement: Retirement) -> Grant:
     db.execute(SQL["begin_retiring"], {"node": record.node, "now_ms": retirement.now_ms})
     if record.retiring_at_ms is not None:
         return Grant(record.node, record.certificate)
+    # An office adjusts stock anywhere by its role, whatever it writes: as a shop without shelves it records nothing more.
+    # Here it stays what it was, so that all it recorded before counts.
+    silent = replace(record, role=Role.STORE)
     return nodes.reissue(
-        db, record, retirement.chain, (), record.reads, retirement.issue, retirement.now_ms
+        db, silent, retirement.chain, (), record.reads, retirement.issue, retirement.now_ms
     )
 
 

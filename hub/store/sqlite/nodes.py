@@ -9,7 +9,8 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from hub.store.interface import Access, Grant, NodeRecord, Refused
+from hub.store.fleet import Access, Grant, NodeRecord
+from hub.store.interface import Refused
 from protocol.certificate import Certificate, Role
 from protocol.errors import Code
 from protocol.ids import ChainId, Location, NodeId, ReplicaId, Seq

@@ -9,22 +9,17 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final, Self
 
+from hub.store.fleet import Access, Grant, NewCode, NodeRecord, Redeemed, Redemption
 from hub.store.interface import (
-    Access,
     Change,
     Committed,
     Counts,
     Fenced,
-    Grant,
     History,
-    NewCode,
-    NodeRecord,
     Opened,
     Opening,
     Push,
     QuarantinedOperation,
-    Redeemed,
-    Redemption,
     ScopeDigest,
     Standing,
     SteppedBack,

@@ -6,13 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from hub.store.interface import (
-    Access,
-    HubStore,
-    NewCode,
-    Redemption,
-    Refused,
-)
+from hub.store.fleet import Access, NewCode, Redemption
+from hub.store.interface import HubStore, Refused
 from protocol.certificate import Certificate, Role, issue, verify
 from protocol.errors import Code
 from protocol.ids import Location, NodeId

@@ -4,7 +4,8 @@ from collections.abc import Awaitable
 
 import pytest
 
-from hub.store.interface import Access, Fenced, HubStore, NewCode, Redemption, Refused
+from hub.store.fleet import Access, NewCode, Redemption
+from hub.store.interface import Fenced, HubStore, Refused
 from hub.store.records import KnownDeparture, Retirement, VerifiedBackup
 from protocol.certificate import Role, issue, verify
 from protocol.departure import Departure, Reason, sign
