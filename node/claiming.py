@@ -1,7 +1,7 @@
 """Asks the hub which own operations are inside its totals already, after a new replica or epoch, and has that carried out.
 
-Invariant: an answer, which says how the hub stood at `at`, is carried out on a scope only once that was read to its end
-at `at` or later in this session; so no row loses an operation that it does not contain. What was asked and not carried
+Invariant: an answer, which says how the hub stood at `at`, is carried out on a scope that is held only once that was read to
+its end at `at` or later in this session; so no row loses an operation that it does not contain. What was asked and not carried
 out when the session ends is asked again in the next.
 """
 
@@ -64,10 +64,13 @@ class Claiming:
         self._answer = answer
         held = await self._store.read(scopes.held)
         touched = {scope for each in self._asked for scope in each.scopes}
-        # What is not held is not shown but for what is on top, and that goes when it is acknowledged.
         self._open = touched & held.keys()
         inside = sum(answer.is_inside(number) for number in range(len(self._asked)))
         _log.info("the hub said what it has of this log", asked=len(self._asked), inside=inside)
+        # No row of a scope that is not held can be too old for it; and should the scope come into reach before the log was
+        # sent again, its rows have what is inside, and not what was lost.
+        for scope in sorted(touched - held.keys()):
+            await self._carry_out(scope, answer)
         await self._carry_out_where_due()
 
     async def page_put(self, page: Page) -> None:

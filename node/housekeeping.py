@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from node.hub_link import Local
+from node.local import Local
 from node.replica import answers, retention
 from node.replica.retention import Retention
 from runtime.store import Store, StoreError

@@ -4,7 +4,7 @@ Invariant: labels come from fixed sets; nothing a caller sent becomes a label or
 a moment is read from the store when somebody scrapes, so that it also holds after a restart and without the hub.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from prometheus_client import Counter, Gauge
@@ -13,7 +13,7 @@ from node.showing import Figures
 from protocol.errors import Code
 from protocol.ids import Epoch, HubSeq
 from protocol.limits import BATCH_OPERATIONS_MAX, PAGE_ROWS_MAX
-from runtime.histogram import LoopHistogram
+from runtime.histogram import LoopHistogram, Series
 from runtime.metrics import NOT_KNOWN, by_fixed_values, new_registry, observe_commits
 
 _BATCH_BUCKETS: Final = (1, 2, 4, 8, 16, 32, 64, 128, BATCH_OPERATIONS_MAX)
@@ -59,14 +59,52 @@ class FeedLag:
             self._epoch, self.newest = epoch, HubSeq(0)
 
 
-class _Gauges(NamedTuple):
-    pending: Gauge
-    oldest_pending: Gauge
-    quarantined: Gauge
-    caught_up: Gauge
-    behind: Gauge
-    contact: Gauge
-    retained: Gauge
+class _AtScrape(NamedTuple):
+    """A gauge of what is true only at a moment."""
+
+    name: str
+    help: str
+    value: Callable[[Figures, HubSeq], float]
+    """Of what was read from the store, and the newest hub_seq heard of."""
+
+
+_AT_SCRAPE: Final = (
+    _AtScrape(
+        "pending_operations",
+        "Recorded and not yet acknowledged by the hub",
+        lambda figures, _: figures.pending,
+    ),
+    _AtScrape(
+        "oldest_pending_seconds",
+        "Age of the oldest of those; 0 without one",
+        lambda figures, _: (figures.oldest_pending_ms or 0) / 1000,
+    ),
+    _AtScrape(
+        "quarantined_operations",
+        "Own operations that the hub set aside, in all",
+        lambda figures, _: figures.quarantined,
+    ),
+    _AtScrape(
+        "caught_up",
+        "1 once every scope was read to its end",
+        lambda figures, _: figures.caught_up,
+    ),
+    _AtScrape(
+        "feed_lag_changes",
+        "From the scope read least far to the newest hub_seq heard of",
+        lambda figures, newest: max(0, newest - figures.least_cursor),
+    ),
+    _AtScrape(
+        "hub_contact_age_seconds",
+        "Since the hub was heard of; NaN before",
+        lambda figures, _: _seconds(figures.contact_age_ms),
+    ),
+    _AtScrape(
+        "retained_operations",
+        "Operations in the log, also those the hub has acknowledged",
+        lambda figures, _: figures.retained,
+    ),
+)
 
 
 class NodeMetrics:
@@ -75,7 +113,7 @@ class NodeMetrics:
     def __init__(self, monotonic_s: Callable[[], float]) -> None:
         self.registry = new_registry()
         self.observe_commit: Callable[[int, float], None] = observe_commits(self.registry)
-        self.feed_lag = FeedLag(monotonic_s)
+        # The session.
         self.connected = self._gauge("connected", "1 while a session with the hub is open")
         self.sessions = self._counter("sessions", "Sessions opened with the hub")
         ends = Counter(
@@ -85,6 +123,20 @@ class NodeMetrics:
             registry=self.registry,
         )
         self.session_ends = by_fixed_values(ends, [code.value for code in Code])
+        self.batch = self._histogram(
+            "pushed_batch_operations", "Operations in one batch sent to the hub", _BATCH_BUCKETS
+        )
+        self.page = self._histogram(
+            "page_rows", "Rows in one page received from the hub", _PAGE_BUCKETS
+        )
+        self.feed_lag = FeedLag(monotonic_s)
+        self._gauge(
+            "feed_lag_seconds", "Since when what the hub knows may not be shown here; 0 while it is"
+        ).set_function(lambda: self.feed_lag.seconds)
+        self._gauge("hub_seq", "Newest hub_seq heard of since the start").set_function(
+            lambda: self.feed_lag.newest
+        )
+        # What went wrong, and was mended.
         self.replicas = self._counter(
             "new_replicas", "Times the log had to continue under a new replica"
         )
@@ -94,63 +146,30 @@ class NodeMetrics:
         self.repairs = self._counter(
             "repairs", "Scopes of which rows, or all of it, were fetched again for that"
         )
+        # Who asks.
         self.repeats = self._counter(
             "repeats", "Requests that were recorded before, and were answered again with that"
         )
-        self.batch = LoopHistogram(
-            "everstock_node_pushed_batch_operations",
-            "Operations in one batch sent to the hub",
-            bounds=_BATCH_BUCKETS,
-            registry=self.registry,
-        ).series()
-        self.page = LoopHistogram(
-            "everstock_node_page_rows",
-            "Rows in one page received from the hub",
-            bounds=_PAGE_BUCKETS,
-            registry=self.registry,
-        ).series()
-        self._gauge(
-            "feed_lag_seconds", "Since when what the hub knows may not be shown here; 0 while it is"
-        ).set_function(lambda: self.feed_lag.seconds)
-        self._gauge("hub_seq", "Newest hub_seq heard of since the start").set_function(
-            lambda: self.feed_lag.newest
-        )
-        self._at_scrape = _Gauges(
-            self._gauge("pending_operations", "Recorded and not yet acknowledged by the hub"),
-            self._gauge("oldest_pending_seconds", "Age of the oldest of those; 0 without one"),
-            self._gauge("quarantined_operations", "Own operations that the hub set aside, in all"),
-            self._gauge("caught_up", "1 once every scope was read to its end"),
-            self._gauge(
-                "feed_lag_changes", "From the scope read least far to the newest hub_seq heard of"
-            ),
-            self._gauge("hub_contact_age_seconds", "Since the hub was heard of; NaN before"),
-            self._gauge(
-                "retained_operations", "Operations in the log, also those the hub has acknowledged"
-            ),
-        )
-
         self.streams = self._gauge("live_streams", "Live streams that are open")
         self.live_events = self._counter("live_events", "Events sent to live streams, each counted")
         self.live_cuts = self._counter("live_cuts", "Live streams cut because nobody read them")
+        self._at_scrape = [(self._gauge(each.name, each.help), each.value) for each in _AT_SCRAPE]
 
     def show(self, figures: Figures | None) -> None:
         """Set what was read from the store; None when it cannot be read now."""
-        if figures is None:
-            for gauge in self._at_scrape:
-                gauge.set(NOT_KNOWN)
-            return
-        to = self._at_scrape
-        to.pending.set(figures.pending)
-        to.oldest_pending.set((figures.oldest_pending_ms or 0) / 1000)
-        to.quarantined.set(figures.quarantined)
-        to.caught_up.set(figures.caught_up)
-        to.behind.set(max(0, self.feed_lag.newest - figures.least_cursor))
-        to.retained.set(figures.retained)
-        contact_ms = figures.contact_age_ms
-        to.contact.set(NOT_KNOWN if contact_ms is None else contact_ms / 1000)
+        for gauge, value in self._at_scrape:
+            gauge.set(NOT_KNOWN if figures is None else value(figures, self.feed_lag.newest))
 
     def _gauge(self, name: str, help_: str) -> Gauge:
         return Gauge(f"everstock_node_{name}", help_, registry=self.registry)
 
     def _counter(self, name: str, help_: str) -> Counter:
         return Counter(f"everstock_node_{name}", help_, registry=self.registry)
+
+    def _histogram(self, name: str, help_: str, bounds: Sequence[int]) -> Series:
+        name = f"everstock_node_{name}"
+        return LoopHistogram(name, help_, bounds=bounds, registry=self.registry).series()
+
+
+def _seconds(ms: int | None) -> float:
+    return NOT_KNOWN if ms is None else ms / 1000

@@ -1,4 +1,4 @@
-"""The node: what every surface talks to. It owns the store, the uplink and who may call.
+"""The node: what every surface talks to. It owns the store, the uplink and whatever else works on the store.
 
 Invariant: everything recorded goes through one writer and is durable before its answer leaves; nothing here waits for
 the hub. The surfaces see plain values and `Refusal`, never SQL, sockets or the session.
@@ -7,45 +7,34 @@ the hub. The surfaces see plain values and `Refusal`, never SQL, sockets or the 
 import asyncio
 import sqlite3
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
 import structlog
 from nacl.signing import SigningKey
-from prometheus_client import CollectorRegistry
 
-from node import selfcheck, showing
+from node import selfcheck
 from node.backup import begin_anew, is_copy
-from node.commands import answering, movements
+from node.callers import Callers
+from node.commands import movements
 from node.commands.movements import Here
-from node.commands.requests import Answer, Authority, Caller, Movement, Refusal
+from node.commands.requests import Answer, Caller, Movement, Refusal
 from node.dialling import Dial, over_web_socket
 from node.housekeeping import Housekeeping
-from node.joining import KEY_NAME, OPERATOR
-from node.live.events import Sync, json_of
+from node.joining import KEY_NAME
 from node.live.stream import Stream
 from node.live.tailer import Live
 from node.metrics import NodeMetrics
-from node.replica import (
-    DATABASE_NAME,
-    SCHEMA,
-    identity,
-    scopes,
-    stock,
-    tokens,
-)
-from node.replica import movements as movement_list
+from node.reading import Reading
+from node.replica import DATABASE_NAME, SCHEMA, identity, tokens
 from node.replica.identity import NotJoined
-from node.replica.movements import MovementQuery
 from node.replica.retention import Retention
-from node.replica.stock import StockQuery
 from node.uplink import Uplink
-from protocol import digest
-from protocol.ids import OpId, ReplicaId, Scope, scope_is_valid
+from protocol.ids import OpId, ReplicaId, Scope
 from runtime.folder import Folder
-from runtime.keys import load_or_create_signing_key, new_token, token_digest
-from runtime.store import Store, StoreError
+from runtime.keys import load_or_create_signing_key
+from runtime.store import Store
 from runtime.verifier import Verifier
 from runtime.version import VERSION
 from runtime.world import World
@@ -56,14 +45,17 @@ _log = structlog.get_logger(__name__)
 
 
 class Node:
-    """One node, open. Made by `open`; `start` connects it to the hub, `close` ends it."""
+    """One node, open. Made by `open`; `start` connects it to the hub, `close` ends it.
+
+    Surfaces let in whom `callers` knows, record here, read by `reading`, and follow what changes by `live`.
+    """
 
     def __init__(
         self,
         world: World,
         store: Store,
         uplink: Uplink,
-        callers: dict[bytes, Caller],
+        held: Mapping[bytes, Caller],
         metrics: NodeMetrics,
         verifier: Verifier,
         retention: Retention,
@@ -73,8 +65,9 @@ class Node:
         self._world = world
         self._store = store
         self._uplink = uplink
-        self._callers = callers
-        self.live = Live(store, metrics, self._sync)
+        self.reading = Reading(store, world, uplink, verifier)
+        self.live = Live(store, metrics, self.reading.sync)
+        self.callers = Callers(store, world, held, self.live.end_revoked)
         self._housekeeping = Housekeeping(store, world, uplink.local, retention)
         self._background: list[asyncio.Task[None]] = []
         self._failure_listeners: list[Callable[[], None]] = []
@@ -140,9 +133,9 @@ class Node:
             await store.write(lambda db: begin_anew(db, replica))
             _log.warning("this is a backup put in place by hand: it continues as a new replica")
         position = await store.read(identity.read_position)
-        callers = await store.read(tokens.read_all)
+        held = await store.read(tokens.read_all)
         uplink = Uplink(store, world, key, who, position, metrics, dial)
-        return cls(world, store, uplink, callers, metrics, verifier, retention)
+        return cls(world, store, uplink, held, metrics, verifier, retention)
 
     async def start(self) -> None:
         """Begin to reach for the hub, to forget what is too old and to verify; returns at once."""
@@ -173,11 +166,6 @@ class Node:
             await self._store.close()
             raise
 
-    @property
-    def registry(self) -> CollectorRegistry:
-        """The node's metrics."""
-        return self.metrics.registry
-
     def on_failure(self, listener: Callable[[], None]) -> None:
         """Have `listener()` called once this node must end: a failed fsync, a damaged file, or a bug in the uplink."""
         self._store.on_broken(listener)
@@ -196,6 +184,23 @@ class Node:
     async def is_ready(self) -> bool:
         """Whether what is sold now can be recorded; after a full disk, once a write has succeeded again."""
         return await self._store.takes_writes()
+
+    async def show_metrics(self) -> None:
+        """Bring the gauges up to date that are true only at a moment."""
+        self.metrics.show(await self.reading.figures())
+
+    async def log_start(self) -> None:
+        """Write into the log which node this is."""
+        position = await self._store.read(identity.read_position)
+        _log.info(
+            "the node starts",
+            version=VERSION,
+            folder=str(self.database.parent.absolute()),
+            node=self._uplink.local.identity.certificate.name,
+            hub=self._uplink.local.identity.hub_url,
+            replica=position.replica.hex(),
+            epoch=None if position.epoch is None else position.epoch.hex(),
+        )
 
     # --- recording -------------------------------------------------------------------------------------------------
 
@@ -225,77 +230,6 @@ class Node:
             )
         )
 
-    # --- reading ---------------------------------------------------------------------------------------------------
-
-    async def movements(self, query: MovementQuery) -> tuple[list[dict[str, object]], str | None]:
-        """Movements, newest first, and the cursor of the next page.
-
-        Raises:
-            Refusal: `validation_failed` for a foreign cursor.
-        """
-        found, after = await self._store.read(lambda db: movement_list.newest(db, query))
-        return [answering.movement_json(one) for one in found], after
-
-    async def movement(self, movement_id: bytes) -> dict[str, object] | None:
-        """One movement."""
-        found = await self._store.read(lambda db: movement_list.one(db, OpId(movement_id)))
-        return None if found is None else answering.movement_json(found)
-
-    async def stock(self, query: StockQuery) -> tuple[list[dict[str, object]], str | None]:
-        """Rows of stock by location and SKU, and the cursor of the next page.
-
-        Raises:
-            Refusal: `validation_failed` for a foreign cursor.
-        """
-        found, after = await self._store.read(lambda db: stock.page(db, query))
-        return [showing.stock_json(row) for row in found], after
-
-    async def stock_row(self, location: str, sku: str) -> dict[str, object] | None:
-        """One SKU at one location with its lots; zeros for a pair never touched, None when neither is known."""
-        certificate = self._uplink.local.identity.certificate
-        return await self._store.read(
-            lambda db: showing.stock_row_json(db, certificate, location, sku)
-        )
-
-    async def sync_status(self) -> dict[str, object]:
-        """Where this node stands with the hub, as `GET /v1/sync` shows it."""
-        shown = await self._store.read(lambda db: showing.sync_status(db, self._world.now_ms()))
-        verified = showing.verified(self.verifier.outcome)
-        return {**shown, **verified, "connected": self._uplink.connected}
-
-    async def show_metrics(self) -> None:
-        """Bring the gauges up to date that are true only at a moment."""
-        try:
-            found = await self._store.read(lambda db: showing.figures(db, self._world.now_ms()))
-        except StoreError:
-            found = None
-        self.metrics.show(found)
-
-    async def log_start(self) -> None:
-        """Write into the log which node this is."""
-        position = await self._store.read(identity.read_position)
-        _log.info(
-            "the node starts",
-            version=VERSION,
-            folder=str(self.database.parent.absolute()),
-            node=self._uplink.local.identity.certificate.name,
-            hub=self._uplink.local.identity.hub_url,
-            replica=position.replica.hex(),
-            epoch=None if position.epoch is None else position.epoch.hex(),
-        )
-
-    async def digest(self, scope: str) -> dict[str, object]:
-        """A scope's digest over the rows the hub sent; zeros for a scope that has none.
-
-        Raises:
-            Refusal: `validation_failed` for what is not a scope.
-        """
-        if not scope_is_valid(scope):
-            raise Refusal("validation_failed", "scope must be one of this chain's, as in stock:S01")
-        state = await self._store.read(lambda db: scopes.read(db, Scope(scope)))
-        rows, value, hub_seq = (0, 0, 0) if state is None else (*state.digest, state.hub_seq)
-        return {"scope": scope, "hub_seq": hub_seq, "rows": rows, "digest": digest.to_text(value)}
-
     # --- live ------------------------------------------------------------------------------------------------------
 
     async def open_stream(
@@ -312,60 +246,10 @@ class Node:
                 revoked meanwhile; `rate_limited`, `unavailable`.
         """
         if wanted is not None:
-            reads, held = (
-                self._uplink.local.identity.certificate.reads_scope,
-                await self._store.read(scopes.held),
-            )
-            if unread := [scope for scope in wanted if scope not in held and not reads(scope)]:
-                raise Refusal("forbidden", f"this node does not read {min(unread)}")
-        if credential not in self._callers:
+            await self.reading.require_read(wanted)
+        if not self.callers.is_valid(credential):
             raise Refusal("unauthenticated", "the token was revoked")
         return self.live.open(caller, credential, wanted, has_gone)
-
-    async def _sync(self) -> Sync:
-        status = await self.sync_status()
-        # An age, and when the hub was last heard, change by themselves all the time; they do not make news.
-        lasting = {**status, "oldest_pending_age_s": None, "last_contact_at": None}
-        return Sync(json_of(status), json_of(lasting))
-
-    # --- who may call ----------------------------------------------------------------------------------------------
-
-    def authenticate(self, token: str) -> Caller | None:
-        """Who holds this token."""
-        return self._callers.get(token_digest(token))
-
-    def count_tokens(self, name: str) -> int:
-        """How many tokens of a till there are."""
-        return list(self._callers.values()).count(Caller(name, Authority.TILL))
-
-    async def create_token(self, name: str) -> str:
-        """Make a till's token. Durable on return; the token is shown here and never again.
-
-        Raises:
-            Refusal: `validation_failed` for the operator's name, whose remembered answers are its own.
-        """
-        if name == OPERATOR.name:
-            raise Refusal("validation_failed", "this name is the operator's")
-        token, caller = new_token("till"), Caller(name, Authority.TILL)
-        digest_ = token_digest(token)
-        # By the writer, in the order of commits: memory and store agree, whoever is cancelled.
-        await self._store.write(
-            lambda db: tokens.add(db, digest_, caller, self._world.now_ms()),
-            committed=lambda _: self._callers.update({digest_: caller}),
-        )
-        return token
-
-    async def revoke_tokens(self, name: str) -> int:
-        """End every token of a till; returns how many there were."""
-        ended = Caller(name, Authority.TILL)
-
-        def forget(_: int) -> None:
-            self._callers = {held: who for held, who in self._callers.items() if who != ended}
-            self.live.end_revoked(self._callers.__contains__)
-
-        return await self._store.write(
-            lambda db: tokens.revoke(db, Caller(name, Authority.TILL)), committed=forget
-        )
 
     # --- private ---------------------------------------------------------------------------------------------------
 

@@ -133,12 +133,12 @@ def read(folder: Folder, query: Callable[[sqlite3.Connection], T]) -> T:
 
 
 async def _token_answer(node: Node, name: str) -> Mapping[str, object]:
-    older = node.count_tokens(name)
-    return {"token": await node.create_token(name), "older": older}
+    older = node.callers.count_tokens(name)
+    return {"token": await node.callers.create_token(name), "older": older}
 
 
 async def _revoked_answer(node: Node, name: str) -> Mapping[str, object]:
-    return {"revoked": await node.revoke_tokens(name)}
+    return {"revoked": await node.callers.revoke_tokens(name)}
 
 
 def _told(

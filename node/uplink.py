@@ -14,7 +14,8 @@ import structlog
 from nacl.signing import SigningKey
 
 from node.dialling import Dial
-from node.hub_link import HubLink, Local
+from node.hub_link import HubLink
+from node.local import Local
 from node.metrics import NodeMetrics
 from node.replica import departures, identity, log, recovery, rows, scopes
 from node.replica.identity import NodeIdentity, Position

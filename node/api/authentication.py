@@ -69,7 +69,7 @@ def credential(request: web.Request) -> bytes:
 
 def _caller_of(request: web.Request) -> Caller | None:
     token = _token_of(request)
-    return None if token is None else request.app[NODE].authenticate(token)
+    return None if token is None else request.app[NODE].callers.authenticate(token)
 
 
 def _token_of(request: web.Request) -> str | None:

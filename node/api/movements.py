@@ -95,12 +95,12 @@ async def show_list(node: Node, asked: MovementsAsked) -> Page:
         limit=asked.limit,
         cursor=asked.cursor,
     )
-    return answer_page(*await node.movements(query))
+    return answer_page(*await node.reading.movements(query))
 
 
 async def show(node: Node, address: MovementAddress) -> One:
     """Show one movement."""
-    found = await node.movement(_movement_id(address))
+    found = await node.reading.movement(_movement_id(address))
     if found is None:
         raise _not_found()
     return answer(found)

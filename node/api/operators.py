@@ -20,15 +20,15 @@ async def create_token(node: Node, _operator: Operator, body: TokenBody) -> Made
 
     It is in this answer and nowhere else. Tokens made before under the same name work still.
     """
-    older = node.count_tokens(body.name)
-    return answer({"token": await node.create_token(body.name), "older": older}, status=201)
+    older = node.callers.count_tokens(body.name)
+    return answer({"token": await node.callers.create_token(body.name), "older": older}, status=201)
 
 
 async def revoke_tokens(node: Node, _operator: Operator, body: TokenBody) -> Revoked:
     """End every token of a name, at once."""
-    return answer({"revoked": await node.revoke_tokens(body.name)})
+    return answer({"revoked": await node.callers.revoke_tokens(body.name)})
 
 
 async def show_status(node: Node, _operator: Operator, _body: Nothing) -> Status:
     """Show what `GET /v1/sync` shows, for the command line, which only posts."""
-    return answer(await node.sync_status())
+    return answer(await node.reading.sync_status())

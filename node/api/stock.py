@@ -27,7 +27,7 @@ async def show_list(node: Node, asked: StockAsked) -> Page:
     query = StockQuery(
         location=asked.location, sku=asked.sku, q=asked.q, limit=asked.limit, cursor=asked.cursor
     )
-    return answer_page(*await node.stock(query))
+    return answer_page(*await node.reading.stock(query))
 
 
 async def show(node: Node, address: StockAddress) -> Row:
@@ -35,7 +35,7 @@ async def show(node: Node, address: StockAddress) -> Row:
 
     A pair that nobody ever touched has zeros, if either is known.
     """
-    row = await node.stock_row(address.location, address.sku)
+    row = await node.reading.stock_row(address.location, address.sku)
     if row is None:
         raise Problem("not_found", "Neither this location nor this SKU is known here.")
     return answer(row)

@@ -16,7 +16,7 @@ Digest = Annotated[web.Response, Answers(ScopeDigest)]
 
 async def show(node: Node) -> Status:
     """Show how this node stands with the hub."""
-    return answer(await node.sync_status())
+    return answer(await node.reading.sync_status())
 
 
 async def show_digest(node: Node, asked: DigestAsked) -> Digest:
@@ -24,4 +24,4 @@ async def show_digest(node: Node, asked: DigestAsked) -> Digest:
 
     The hub answers the same address: equal digests mean equal rows. A scope that has no rows has zeros.
     """
-    return answer(await node.digest(asked.scope))
+    return answer(await node.reading.digest(asked.scope))

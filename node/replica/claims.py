@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from node.replica import changes, view
-from protocol.effects import CounterEffect, Effect, scopes_of
+from node.replica import changes, scopes, view
+from protocol.effects import CounterEffect, CounterKey, DocumentKey, Effect, scopes_of
 from protocol.ids import OpId, Scope, Seq
 from protocol.limits import CLAIM_IDS_MAX
 from protocol.merge import is_on_top
@@ -58,8 +58,8 @@ def next_asked(db: sqlite3.Connection, upto: Seq) -> Due | None:
     asked = {"after": due["after"], "upto": upto, "limit": CLAIM_IDS_MAX}
     for row in db.execute(_SQL["retained" if due["is_whole"] else "on_top"], asked):
         operation = decode(row["body"])
-        scopes = frozenset(scope for effect in operation.effects for scope in scopes_of(effect))
-        found.append(Asked(Seq(row["seq"]), operation.op_id, scopes))
+        touched = frozenset(scope for effect in operation.effects for scope in scopes_of(effect))
+        found.append(Asked(Seq(row["seq"]), operation.op_id, touched))
         size += len(row["body"])
         if size > READ_BYTES_MAX:
             break
@@ -82,21 +82,20 @@ def end(db: sqlite3.Connection) -> None:
 
 
 def settle(db: sqlite3.Connection, scope: Scope, seqs: Sequence[Seq]) -> None:
-    """Take operations out of the view of a scope's rows: their effects are inside the rows."""
-    view.forget_some(db, scope, orjson.dumps(seqs).decode())
+    """Take operations out of the view of a scope's rows: their effects are inside the rows.
+
+    Rows of a scope that is not held are shown no further than what is on top of them, and come whole should it be.
+    """
+    view.forget_some(db, scope, orjson.dumps(seqs).decode(), scopes.held(db))
 
 
 def put_back(db: sqlite3.Connection, scope: Scope, seqs: Iterable[Seq]) -> None:
     """Put operations that the hub does not have on top of a scope's rows again, unless they are or a mark covers them."""
     for row in db.execute(_SQL["bodies"], {"seqs": orjson.dumps(list(seqs)).decode()}).fetchall():
         seq = Seq(row["seq"])
-        if row["is_quarantined"] or view.has_on_top(db, scope, seq):
+        if row["is_quarantined"]:
             continue
-        effects = [
-            effect
-            for effect in decode(row["body"]).effects
-            if scope in scopes_of(effect) and not _is_inside(db, scope, seq, effect)
-        ]
+        effects = _missing(db, scope, seq, decode(row["body"]).effects)
         view.record(db, seq, effects)
         stock = defaultdict(list)
         for effect in effects:
@@ -108,8 +107,29 @@ def put_back(db: sqlite3.Connection, scope: Scope, seqs: Iterable[Seq]) -> None:
             changes.note_stock(db, ((location, sku) for sku in skus))
 
 
-def _is_inside(db: sqlite3.Connection, scope: Scope, seq: Seq, effect: Effect) -> bool:
-    name = "own_of_counter" if isinstance(effect, CounterEffect) else "own_of_document"
-    own = db.execute(_SQL[name], {**effect.key._asdict(), "scope": scope}).fetchone()
+def _missing(
+    db: sqlite3.Connection, scope: Scope, seq: Seq, effects: Sequence[Effect]
+) -> list[Effect]:
+    """An operation's effects on the rows of a scope that neither are on top nor inside; all it does to a row, or nothing."""
+    named: dict[CounterKey | DocumentKey, set[Scope]] = defaultdict(set)
+    for effect in effects:
+        named[effect.key].update(scopes_of(effect))
+    held = scopes.held(db).keys()
+    missing = {
+        key
+        for key, its_scopes in named.items()
+        if scope in its_scopes
+        and (scope in held or not its_scopes & held)
+        and not view.has_on_top(db, key, seq)
+        and not _is_inside(db, scope, seq, key)
+    }
+    return [effect for effect in effects if effect.key in missing]
+
+
+def _is_inside(
+    db: sqlite3.Connection, scope: Scope, seq: Seq, key: CounterKey | DocumentKey
+) -> bool:
+    name = "own_of_counter" if isinstance(key, CounterKey) else "own_of_document"
+    own = db.execute(_SQL[name], {**key._asdict(), "scope": scope}).fetchone()
     row_own, scope_own = own
     return not is_on_top(seq, row_own=row_own, scope_own=scope_own)

@@ -14,7 +14,6 @@ from node.replica.changes import Changed
 from node.replica.scopes import BEFORE_DOCUMENTS
 from node.replica.stored import stored_counter, stored_document
 from protocol import digest
-from protocol.codec import pack
 from protocol.digest import BUCKETS, Digest, bucket_of, row_hash
 from protocol.effects import CounterKey, DocumentKey
 from protocol.ids import HubSeq, Location, Scope, Seq, Sku
@@ -26,7 +25,6 @@ PIECE_ROWS: Final = 100
 """Replaced in one transaction: at most 5 ms."""
 ADDED_UP_ROWS_MAX: Final = 50_000
 """Half a second of a reader."""
-_NONE: Final = pack([])
 
 Key = CounterKey | DocumentKey
 
@@ -118,9 +116,8 @@ def clear_piece(db: sqlite3.Connection, keys: Sequence[Key]) -> None:
             db.execute(_SQL["clear_counter"], key._asdict())
             stock[key.location, key.sku] = None
         else:
-            db.execute(_SQL["clear_document"], {**key._asdict(), "none": _NONE})
-            view.show_document(db, key)
-            changes.note_document(db, key)
+            view.clear_document(db, key)
+            view.show_changed(db, key, held.scopes)
     changes.note(db, Changed(stock=tuple(stock)))
 
 

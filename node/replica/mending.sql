@@ -17,10 +17,6 @@ UPDATE counter SET total = 0, hub_seq = 0, own = 0, tail = NULL, value = (
 )
 WHERE location = :location AND sku = :sku AND lot = :lot AND account = :account;
 
--- name: clear_document
-UPDATE document SET fields = :none, scopes = :none, hub_seq = 0, own = 0, tail = NULL
-WHERE collection = :collection AND id = :id;
-
 -- name: sent_at
 SELECT sku, lot, account, total, hub_seq, tail FROM counter
 WHERE location = :location AND hub_seq > 0 ORDER BY sku, lot, account LIMIT :limit;

@@ -18,7 +18,6 @@ from protocol.operation import decode
 from runtime.queries import load_queries
 
 _SQL: Final = load_queries(__file__, "recovery.sql")
-_NONE: Final = pack([])
 
 
 def begin_epoch(db: sqlite3.Connection, acked: Seq | None) -> None:
@@ -32,13 +31,7 @@ def begin_epoch(db: sqlite3.Connection, acked: Seq | None) -> None:
     """
     elsewhere = left_behind(db)
     if acked is not None:
-        for query in ("forget_deltas", "forget_edits"):
-            db.execute(_SQL[query])
-        for row in db.execute(_SQL["log_after"], {"seq": acked}).fetchall():
-            view.put_on_top(db, Seq(row["seq"]), decode(row["body"]).effects)
-        # The rows of a scope that was let go are gone, and this log may reach further back than what it still showed.
-        shown = db.execute(_SQL["show_what_is_on_top"]).fetchall()
-        changes.note_stock(db, ((Location(row["location"]), Sku(row["sku"])) for row in shown))
+        _put_on_top_after(db, acked)
         for row in db.execute(_SQL["quarantined_after"], {"seq": acked}).fetchall():
             _show_again(db, Seq(row["seq"]), decode(row["body"]).effects)
         for query in ("forget_quarantine_after", "cap_status_seen"):
@@ -55,6 +48,24 @@ def begin_epoch(db: sqlite3.Connection, acked: Seq | None) -> None:
     for scope in sorted(elsewhere):
         _clear_unsent_counters(db, scope)
     claims.begin(db, whole=acked is None)
+
+
+def _put_on_top_after(db: sqlite3.Connection, acked: Seq) -> None:
+    """Have exactly what was recorded after `acked`, and not set aside, on top.
+
+    Rows of a scope that was let go are gone, and the log may reach further back than what was still on top of them:
+    they are shown again.
+    """
+    edited = view.edited(db)
+    view.keep_inside(db, acked, scopes.held(db))
+    for query in ("forget_deltas", "forget_edits"):
+        db.execute(_SQL[query])
+    for row in db.execute(_SQL["log_after"], {"seq": acked}).fetchall():
+        view.put_on_top(db, Seq(row["seq"]), decode(row["body"]).effects)
+    shown = db.execute(_SQL["show_what_is_on_top"]).fetchall()
+    changes.note_stock(db, ((Location(row["location"]), Sku(row["sku"])) for row in shown))
+    for key, was_in in (view.edited(db) | edited).items():
+        view.show_changed(db, key, was_in)
 
 
 def _show_again(db: sqlite3.Connection, seq: Seq, effects: Sequence[Effect]) -> None:
@@ -88,8 +99,16 @@ def begin_replica(db: sqlite3.Connection, replica: ReplicaId) -> None:
 
 
 def left_behind(db: sqlite3.Connection) -> set[Scope]:
-    """Scopes let go of which own operations are still on top: they stay shown until the hub has them."""
-    return {stock_scope(row["location"]) for row in db.execute(_SQL["left_behind"])}
+    """Scopes that are not read and of which something is left: own operations on top, which stay shown until the hub has
+    them, or rows that were not dropped yet when the node stopped.
+    """
+    return _on_top_elsewhere(db) | scopes.going(db)
+
+
+def _on_top_elsewhere(db: sqlite3.Connection) -> set[Scope]:
+    stock = {stock_scope(row["location"]) for row in db.execute(_SQL["left_behind"])}
+    held = scopes.held(db).keys()
+    return stock.union(*(named for named in view.edited(db).values() if not named & held))
 
 
 def let_acknowledged_go(db: sqlite3.Connection, scope: Scope) -> bool:
@@ -97,26 +116,32 @@ def let_acknowledged_go(db: sqlite3.Connection, scope: Scope) -> bool:
 
     No page of the scope will ever say that it includes them.
     """
-    state = scopes.read(db, scope)
-    if state is not None and scope in scopes.held(db):
+    held = scopes.held(db)
+    if scope in held:
         return True  # it was given back
-    view.forget_inside(db, scope, read_position(db).acked)
-    if scope in left_behind(db):
-        return False  # to drop rows means to look at every document: once, and not with each acknowledgement
-    while not scopes.let_go_piece(db, scope):
-        pass
-    return True
+    view.forget_unread(db, scope, read_position(db).acked, held)
+    if scope in scopes.going(db):
+        return scopes.let_go_piece(db, scope) and scope not in _on_top_elsewhere(db)
+    return scope not in _on_top_elsewhere(db) and scopes.drop_counters_piece(db, scope)
 
 
 def clear_unsent(db: sqlite3.Connection, scope: Scope) -> None:
-    """A scope was read to its end for the first time: what the hub did not send, it does not have."""
+    """A scope was read to its end for the first time: what the hub did not send, it does not have.
+
+    A document that is in another scope besides, of which that is not known yet, waits for that one's end.
+    """
     _clear_unsent_counters(db, scope)
+    held = scopes.held(db).keys()
     for row in db.execute(_SQL["unsent_documents"]).fetchall():
-        if scope in unpack(row["scopes"]):  # type: ignore[operator]
+        named = {Scope(name) for name in unpack(row["scopes"])}  # type: ignore[attr-defined]
+        if scope in named:
             key = DocumentKey(row["collection"], row["id"])
-            db.execute(_SQL["clear_document"], {**key._asdict(), "fields": _NONE, "scopes": _NONE})
-            view.show_document(db, key)
-            changes.note_document(db, key)
+            left = named - {scope}
+            if left & held:
+                db.execute(_SQL["save_scopes"], {**key._asdict(), "scopes": pack(sorted(left))})
+            else:
+                view.clear_document(db, key)
+                view.show_changed(db, key, named)
 
 
 def _clear_unsent_counters(db: sqlite3.Connection, scope: Scope) -> None:

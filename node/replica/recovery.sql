@@ -80,5 +80,5 @@ UPDATE scope SET own = 0;
 -- name: unsent_documents
 SELECT collection, id, scopes FROM document WHERE hub_seq = 0 ORDER BY collection, id;
 
--- name: clear_document
-UPDATE document SET fields = :fields, scopes = :scopes WHERE collection = :collection AND id = :id;
+-- name: save_scopes
+UPDATE document SET scopes = :scopes WHERE collection = :collection AND id = :id;

@@ -129,7 +129,8 @@ CREATE TABLE scope (
     held INTEGER NOT NULL DEFAULT 1,    -- 0: known only from a document that is also in a held scope
     rows INTEGER NOT NULL DEFAULT 0,
     digest BLOB NOT NULL,               -- sum of row hashes, 16 bytes
-    hub_seq INTEGER NOT NULL DEFAULT 0  -- largest of the scope's rows
+    hub_seq INTEGER NOT NULL DEFAULT 0, -- largest of the scope's rows, once it was read to its end
+    going BLOB                          -- rows of it are being dropped: the document looked at last, packed; else NULL
 ) STRICT, WITHOUT ROWID;
 
 -- What people search. Own movements keep their bytes in the log until that was cut off before them; `body` is for those and

@@ -5,24 +5,28 @@ sum over exactly the rows stored from the hub. Letting a scope go never touches 
 """
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from node.replica import changes
-from node.replica.changes import GoneDocument
+from node.replica import changes, view
+from node.replica.changes import Changed, GoneDocument
 from node.replica.stored import stored_counter, stored_document
 from protocol import digest
+from protocol.codec import pack, unpack
 from protocol.digest import Digest
 from protocol.effects import CounterKey, DocumentKey
 from protocol.frames.feed import CaughtUp
 from protocol.frames.handshake import Cursor
-from protocol.ids import NO_SALT, HubSeq, Location, Salt, Scope, Seq, Sku
+from protocol.ids import NO_SALT, HubSeq, Salt, Scope, Seq
 from protocol.rows import DocumentRow, Row
 from runtime.queries import load_queries
 
 _SQL: Final = load_queries(__file__, "scopes.sql")
 PIECE_ROWS: Final = 500
 """Rows dropped in one transaction, so that a till never waits for more than a few milliseconds."""
+PIECE_DOCUMENTS: Final = 100
+"""Documents looked at in one transaction, of which most may be in other scopes: 3 ms where all of them go."""
 BEFORE_DOCUMENTS: Final = DocumentKey("", "")
 """Where to begin when documents are read piece by piece."""
 
@@ -35,7 +39,7 @@ class ScopeState(NamedTuple):
     caught_up: bool
     digest: Digest
     hub_seq: HubSeq
-    """Largest of the rows held."""
+    """Largest of the rows held, once the scope was read to its end."""
 
 
 def begin(db: sqlite3.Connection, scopes: Iterable[Scope]) -> None:
@@ -129,66 +133,91 @@ def start_over(db: sqlite3.Connection, scopes: Iterable[Scope]) -> None:
     db.executemany(_SQL["start_over"], [{"scope": scope} for scope in scopes])
 
 
+def going(db: sqlite3.Connection) -> set[Scope]:
+    """The scopes of which rows are still to be dropped."""
+    return {Scope(row["scope"]) for row in db.execute(_SQL["going"])}
+
+
 def let_go_piece(db: sqlite3.Connection, scope: Scope) -> bool:
     """Drop some of a scope's rows; True when the last are gone.
 
     After every piece the scope reads as never begun, and its digest is that of the rows left: cut off in between, it
-    can be begun again at once. A document stays while another held scope contains it.
+    can be begun again at once, or be let go on from where that stopped. A document stays while another held scope contains
+    it, and what own operations are on top of stays with nothing below them.
     """
-    state = read(db, scope)
-    if state is None:
+    row = db.execute(_SQL["read"], {"scope": scope}).fetchone()
+    if row is None:
         return True
+    db.execute(_SQL["let_go"], {"scope": scope})
+    after = BEFORE_DOCUMENTS
+    if row["going"] is not None:
+        after = DocumentKey(*unpack(row["going"]))  # type: ignore[misc]
+    following: DocumentKey | None = after
+    if after != BEFORE_DOCUMENTS or drop_counters_piece(db, scope):
+        following = _drop_documents(db, scope, after)
+    going = None if following is None else pack(list(following))
+    db.execute(_SQL["save_going"], {"scope": scope, "going": going})
+    if following is None:
+        changes.note_gone(db, scope, ())
+    return following is None
+
+
+def drop_counters_piece(db: sqlite3.Connection, scope: Scope) -> bool:
+    """Drop some counters of a scope that is not held, but those that own operations are on top of; True after the last."""
     family, _, location = scope.partition(":")
-    left, newest, is_done = state.digest, state.hub_seq, True
-    if family == "stock":
-        left, is_done = _drop_counters(db, Location(location), left)
-        newest = HubSeq(0) if is_done else newest
-    values = {"scope": scope, "rows": left.rows, "digest": digest.to_bytes(left.value)}
-    db.execute(_SQL["let_go"], {**values, "hub_seq": newest})
-    if is_done:
-        changes.note_gone(db, scope, _drop_documents(db, scope))
-    return is_done
-
-
-def _drop_counters(db: sqlite3.Connection, location: Location, left: Digest) -> tuple[Digest, bool]:
+    if family != "stock":
+        return True
     asked = {"location": location, "limit": PIECE_ROWS}
     dropped = db.execute(_SQL["drop_counters"], asked).fetchall()
-    is_done = len(dropped) < PIECE_ROWS
-    if is_done:
-        dropped += db.execute(_SQL["sent_counters"], asked).fetchall()
+    is_last = len(dropped) < PIECE_ROWS
+    if is_last:
+        dropped += db.execute(_SQL["totals"], asked).fetchall()
         db.execute(_SQL["forget_totals"], asked)
-    for row in dropped:
-        key = CounterKey(row["location"], row["sku"], row["lot"], row["account"])
-        left = digest.replace(left, old=stored_counter(key, row), new=None)
-    changes.note_stock(db, ((location, Sku(row["sku"])) for row in dropped))
-    return left, is_done
+    keys = [CounterKey(*row[:4]) for row in dropped]
+    sent = [stored_counter(key, row) for key, row in zip(keys, dropped, strict=True)]
+    _take_from_digest(db, scope, [row for row in sent if row is not None])
+    changes.note_stock(db, ((key.location, key.sku) for key in keys))
+    return is_last
 
 
-def _drop_documents(db: sqlite3.Connection, scope: Scope) -> list[GoneDocument]:
+def _drop_documents(db: sqlite3.Connection, scope: Scope, after: DocumentKey) -> DocumentKey | None:
+    """Look at some documents behind a key, and drop those that no held scope contains; where to go on, None at the end."""
     others = held(db).keys() - {scope}
-    touched: set[Scope] = set()
-    gone = []
-    for document in sent_documents(db):
-        in_scopes = document.document.scopes
-        if scope in in_scopes and not in_scopes & others:
-            db.execute(_SQL["drop_document"], document.key._asdict())
-            touched |= in_scopes
-            gone.append(GoneDocument(document.key, document.scopes))
-    _digest_afresh(db, touched)
-    return gone
+    sent: dict[Scope, list[DocumentRow]] = defaultdict(list)
+    gone: list[GoneDocument] = []
+    asked = {**after._asdict(), "limit": PIECE_DOCUMENTS}
+    found = db.execute(_SQL["documents_to_drop"], asked).fetchall()
+    for row in found:
+        key, named = DocumentKey(row["collection"], row["id"]), _scopes_of(row)
+        if scope not in named or others & {*named}:
+            continue
+        document = stored_document(key, row)
+        if document is not None:
+            for each in named:
+                sent[each].append(document)
+        if row["is_edited"]:
+            view.clear_document(db, key)
+            view.show_changed(db, key, named)
+        else:
+            db.execute(_SQL["drop_document"], key._asdict())
+            gone.append(GoneDocument(key, named))
+    for each, documents in sorted(sent.items()):
+        _take_from_digest(db, each, documents)
+    changes.note(db, Changed(gone_documents=tuple(gone)))
+    is_last = len(found) < PIECE_DOCUMENTS
+    return None if is_last else DocumentKey(found[-1]["collection"], found[-1]["id"])
 
 
-def _digest_afresh(db: sqlite3.Connection, touched: Collection[Scope]) -> None:
-    """Compute the digests of scopes of documents again, over those that are left."""
-    sums = dict.fromkeys(touched, (digest.EMPTY, HubSeq(0)))
-    if sums:
-        for document in sent_documents(db):
-            for scope in sums.keys() & document.document.scopes:
-                held_digest, newest = sums[scope]
-                added = digest.replace(held_digest, old=None, new=document)
-                sums[scope] = (added, max(newest, document.hub_seq))
-    for scope, (value, newest) in sums.items():
-        set_digest(db, scope, value, newest)
+def _scopes_of(row: sqlite3.Row) -> tuple[Scope, ...]:
+    return tuple(Scope(name) for name in unpack(row["scopes"]))  # type: ignore[attr-defined]
+
+
+def _take_from_digest(db: sqlite3.Connection, scope: Scope, dropped: Sequence[Row]) -> None:
+    if dropped:
+        state = read(db, scope)
+        assert state is not None, "a scope is known from the first row that is in it"
+        left = digest.exchange(state.digest, old=dropped, new=())
+        save_digest(db, scope, left, state.hub_seq)
 
 
 def sent_documents(db: sqlite3.Connection) -> Iterator[DocumentRow]:

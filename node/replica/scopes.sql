@@ -1,6 +1,6 @@
 -- name: begin
 INSERT INTO scope (scope, salt, digest, held) VALUES (:scope, zeroblob(8), zeroblob(16), 1)
-ON CONFLICT (scope) DO UPDATE SET held = 1;
+ON CONFLICT (scope) DO UPDATE SET held = 1, going = NULL;
 
 -- name: know
 INSERT INTO scope (scope, salt, digest, held) VALUES (:scope, zeroblob(8), zeroblob(16), 0)
@@ -10,7 +10,7 @@ ON CONFLICT (scope) DO NOTHING;
 SELECT scope, cursor, salt, caught_up FROM scope WHERE held = 1 ORDER BY scope;
 
 -- name: read
-SELECT cursor, salt, own, caught_up, held, rows, digest, hub_seq FROM scope WHERE scope = :scope;
+SELECT cursor, salt, own, caught_up, held, rows, digest, hub_seq, going FROM scope WHERE scope = :scope;
 
 -- name: save_digest
 UPDATE scope SET rows = :rows, digest = :digest, hub_seq = max(hub_seq, :hub_seq) WHERE scope = :scope;
@@ -31,9 +31,14 @@ UPDATE scope SET cursor = :to, salt = :salt WHERE held = 1 AND cursor < :to;
 UPDATE scope SET cursor = 0, salt = zeroblob(8), own = 0, caught_up = 0 WHERE scope = :scope;
 
 -- name: let_go
-UPDATE scope SET held = 0, cursor = 0, salt = zeroblob(8), own = 0, caught_up = 0,
-    rows = :rows, digest = :digest, hub_seq = :hub_seq
+UPDATE scope SET held = 0, cursor = 0, salt = zeroblob(8), own = 0, caught_up = 0
 WHERE scope = :scope;
+
+-- name: save_going
+UPDATE scope SET going = :going WHERE scope = :scope;
+
+-- name: going
+SELECT scope FROM scope WHERE going IS NOT NULL ORDER BY scope;
 
 -- name: drop_counters
 -- Own operations that the hub does not have yet stay on top, so their rows stay.
@@ -48,16 +53,25 @@ DELETE FROM counter WHERE (location, sku, lot, account) IN (
 )
 RETURNING location, sku, lot, account, total, hub_seq, tail;
 
--- name: sent_counters
+-- name: totals
 SELECT location, sku, lot, account, total, hub_seq, tail FROM counter
-WHERE location = :location AND hub_seq > 0 ORDER BY sku, lot, account;
+WHERE location = :location AND (hub_seq > 0 OR total <> 0) ORDER BY sku, lot, account;
 
 -- name: forget_totals
+-- Also those of a new epoch, of which no row came yet.
 UPDATE counter SET value = value - total, total = 0, hub_seq = 0, own = 0, tail = NULL
-WHERE location = :location AND hub_seq > 0;
+WHERE location = :location AND (hub_seq > 0 OR total <> 0);
 
 -- name: documents_after
 SELECT collection, id, fields, scopes, hub_seq, tail FROM document
+WHERE (collection, id) > (:collection, :id) ORDER BY collection, id LIMIT :limit;
+
+-- name: documents_to_drop
+SELECT collection, id, fields, scopes, hub_seq, tail, EXISTS (
+    SELECT 1 FROM pending_edit
+    WHERE pending_edit.collection = document.collection AND pending_edit.id = document.id
+) AS is_edited
+FROM document
 WHERE (collection, id) > (:collection, :id) ORDER BY collection, id LIMIT :limit;
 
 -- name: drop_document

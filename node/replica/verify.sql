@@ -24,7 +24,7 @@ SELECT seq, location, sku, lot, account, delta FROM pending_delta
 ORDER BY seq, location, sku, lot, account;
 
 -- name: scopes
-SELECT scope, rows, digest, hub_seq FROM scope ORDER BY scope;
+SELECT scope, rows, digest, hub_seq, caught_up FROM scope ORDER BY scope;
 
 -- name: sent_counters
 SELECT location, sku, lot, account, total, hub_seq, tail FROM counter WHERE hub_seq > 0

@@ -7,15 +7,19 @@ scope's says that the hub's row includes it, or when the hub says that it counts
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Final
 
 from node.replica import changes, log
+from node.replica.changes import Changed, GoneDocument
 from protocol import merge
 from protocol.codec import pack, unpack
-from protocol.documents import Document, fields_from_wire, fields_to_wire
+from protocol.documents import EMPTY, Document, fields_from_wire, fields_to_wire
 from protocol.effects import (
     CounterEffect,
+    CounterKey,
     DocumentKey,
     Effect,
     FieldEffect,
@@ -24,17 +28,21 @@ from protocol.effects import (
 )
 from protocol.ids import Scope, Seq
 from protocol.operation import decode
-from runtime.queries import load_queries
+from runtime.queries import by_place, load_queries
 
 _SQL: Final = load_queries(__file__, "view.sql")
-_NO_FIELDS: Final = pack([])
+_ADD_TO_COUNTER: Final = by_place(_SQL["add_to_counter"], CounterEffect._fields)
+_ADD_PENDING_DELTA: Final = by_place(
+    _SQL["add_pending_delta"], (*CounterEffect._fields[:4], "seq", "delta")
+)
+_NONE: Final = pack([])
 
 
 def record(db: sqlite3.Connection, seq: Seq, effects: Sequence[Effect]) -> None:
     """Put an own operation's effects on top, and show them."""
     put_on_top(db, seq, effects)
     counters = [effect for effect in effects if isinstance(effect, CounterEffect)]
-    db.executemany(_SQL["add_to_counter"], [effect._asdict() for effect in counters])
+    db.executemany(_ADD_TO_COUNTER, counters)
     for key in dict.fromkeys(effect.key for effect in effects if isinstance(effect, FieldEffect)):
         show_document(db, key)
 
@@ -45,10 +53,10 @@ def put_on_top(db: sqlite3.Connection, seq: Seq, effects: Sequence[Effect]) -> N
     deltas = []
     for effect in effects:
         if isinstance(effect, CounterEffect):
-            deltas.append({**effect._asdict(), "seq": seq})
+            deltas.append((*effect[:4], seq, effect.delta))
         else:
             edits[effect.key].append(effect)
-    db.executemany(_SQL["add_pending_delta"], deltas)
+    db.executemany(_ADD_PENDING_DELTA, deltas)
     for key, own in edits.items():
         packed = pack(effects_to_wire(tuple(own)))
         db.execute(_SQL["add_pending_edit"], {**key._asdict(), "seq": seq, "effects": packed})
@@ -62,12 +70,7 @@ def forget_quarantined(db: sqlite3.Connection, seq: Seq) -> None:
     for location in {effect.location for effect in effects if isinstance(effect, CounterEffect)}:
         at = {"location": location, "seq": seq}
         _take_back(db, db.execute(_SQL["forget_operation_deltas"], at).fetchall())
-    edited = db.execute(_SQL["edited_by"], {"seq": seq}).fetchall()
-    db.execute(_SQL["forget_operation_edits"], {"seq": seq})
-    for row in edited:
-        key = DocumentKey(row["collection"], row["id"])
-        show_document(db, key)
-        changes.note_document(db, key)
+    _forget_edits(db, _edits_of(db, f"[{seq:d}]"))
 
 
 def forget_inside(db: sqlite3.Connection, scope: Scope, own: Seq) -> None:
@@ -75,64 +78,142 @@ def forget_inside(db: sqlite3.Connection, scope: Scope, own: Seq) -> None:
 
     Normally each row's own mark was there first; this is for effects whose row the hub never changed.
     """
+    _forget_deltas(db, scope, own)
+    _forget_edits(db, _edits_up_to(db, own), scope)
+
+
+def forget_unread(db: sqlite3.Connection, scope: Scope, own: Seq, held: Collection[Scope]) -> None:
+    """The hub has our log up to `own`, and `scope` is not held: what is on top of its rows up to there goes.
+
+    A document that is in one of those held besides is left: their pages say when its row includes the edit.
+    """
+    _forget_deltas(db, scope, own)
+    _forget_edits(db, _unread(db, _edits_up_to(db, own), held), scope)
+
+
+def edited(db: sqlite3.Connection) -> dict[DocumentKey, frozenset[Scope]]:
+    """The documents that have edits on top, and the scopes in which they are shown."""
+    found: dict[DocumentKey, frozenset[Scope]] = {}
+    for edit in db.execute(_SQL["edits"]).fetchall():
+        key = DocumentKey(edit["collection"], edit["id"])
+        found[key] = found.get(key, frozenset()) | _scopes_of_edit(db, edit)
+    return found
+
+
+def keep_inside(db: sqlite3.Connection, own: Seq, held: Collection[Scope]) -> None:
+    """The hub has our log up to `own` in a history of which no row came yet: edits up to there become what it said.
+
+    So they are shown until a row comes, or the end of one of the scopes held. Where none is, neither ever does. The
+    caller takes the edits off and shows the documents anew.
+    """
+    edits = sorted(_edits_up_to(db, own), key=itemgetter("collection", "id"))
+    for name, own_edits in groupby(edits, key=itemgetter("collection", "id")):
+        key = DocumentKey(*name)
+        base = _hubs(db, key)
+        for edit in own_edits:
+            base = merge.document_view(base, _edits(edit["effects"]))
+        _save_base(db, key, base if base.scopes & {*held} else EMPTY)
+
+
+def clear_document(db: sqlite3.Connection, key: DocumentKey) -> None:
+    """Forget what the hub said of a document; the caller shows it anew, with what is on top."""
+    _save_base(db, key, EMPTY)
+
+
+def _forget_deltas(db: sqlite3.Connection, scope: Scope, own: Seq) -> None:
     family, _, location = scope.partition(":")
     if family == "stock":
-        rows = db.execute(
-            _SQL["forget_location_deltas"], {"location": location, "own": own}
-        ).fetchall()
+        asked = {"location": location, "own": own}
+        rows = db.execute(_SQL["forget_location_deltas"], asked).fetchall()
         _take_back(db, [{**row, "location": location} for row in rows])
-    _forget_edits(db, scope, db.execute(_SQL["edits_up_to"], {"own": own}).fetchall())
 
 
-def _forget_edits(db: sqlite3.Connection, scope: Scope, edits: Sequence[sqlite3.Row]) -> None:
+def _edits_up_to(db: sqlite3.Connection, own: Seq) -> list[sqlite3.Row]:
+    return db.execute(_SQL["edits_up_to"], {"own": own}).fetchall()
+
+
+def _edits_of(db: sqlite3.Connection, seqs: str) -> list[sqlite3.Row]:
+    return db.execute(_SQL["edits_of"], {"seqs": seqs}).fetchall()
+
+
+def _unread(
+    db: sqlite3.Connection, edits: Sequence[sqlite3.Row], held: Collection[Scope]
+) -> list[sqlite3.Row]:
+    """Those on documents that are in no scope held."""
+    elsewhere = {key for key, named in edited(db).items() if not named & {*held}}
+    return [edit for edit in edits if DocumentKey(*edit[:2]) in elsewhere]
+
+
+def _forget_edits(
+    db: sqlite3.Connection, edits: Sequence[sqlite3.Row], scope: Scope | None = None
+) -> None:
+    """Take edits off, of all those only the ones on documents of `scope` if there is one."""
     for edit in edits:
-        if scope in _scopes_of_edit(db, edit):
+        was_in = _scopes_of_edit(db, edit)
+        if scope is None or scope in was_in:
             key = DocumentKey(edit["collection"], edit["id"])
             db.execute(_SQL["forget_edit"], {**key._asdict(), "seq": edit["seq"]})
-            show_document(db, key)
-            changes.note_document(db, key)
+            show_changed(db, key, was_in)
 
 
-def forget_some(db: sqlite3.Connection, scope: Scope, seqs: str) -> None:
-    """A scope's rows include these operations, given as a JSON array: what is still on top of them of those goes."""
+def forget_some(db: sqlite3.Connection, scope: Scope, seqs: str, held: Collection[Scope]) -> None:
+    """The hub's rows of a scope include these operations, a JSON array of positions: what is still on top of those goes.
+
+    Of a scope that is not held, a document in one of those that are is left, as by `forget_unread`.
+    """
     family, _, location = scope.partition(":")
     if family == "stock":
         asked = {"location": location, "seqs": seqs}
         rows = db.execute(_SQL["forget_some_deltas"], asked).fetchall()
         _take_back(db, [{**row, "location": location} for row in rows])
-    _forget_edits(db, scope, db.execute(_SQL["edits_of"], {"seqs": seqs}).fetchall())
+    edits = _edits_of(db, seqs)
+    _forget_edits(db, edits if scope in held else _unread(db, edits, held), scope)
 
 
-def has_on_top(db: sqlite3.Connection, scope: Scope, seq: Seq) -> bool:
-    """Whether an own operation, or a part of it, is on top of a scope's rows."""
-    family, _, location = scope.partition(":")
-    at = {"location": location, "seq": seq}
-    if family == "stock" and db.execute(_SQL["has_deltas"], at).fetchone()[0]:
-        return True
-    edits = db.execute(_SQL["edits_of"], {"seqs": f"[{seq:d}]"}).fetchall()
-    return any(scope in _scopes_of_edit(db, edit) for edit in edits)
+def has_on_top(db: sqlite3.Connection, key: CounterKey | DocumentKey, seq: Seq) -> bool:
+    """Whether what an own operation does to a row is on top of it."""
+    name = "has_delta" if isinstance(key, CounterKey) else "has_edit"
+    return bool(db.execute(_SQL[name], {**key._asdict(), "seq": seq}).fetchone()[0])
 
 
-def show_document(db: sqlite3.Connection, key: DocumentKey) -> None:
-    """Compute a document's view afresh from the hub's fields and the pending edits."""
+def show_document(db: sqlite3.Connection, key: DocumentKey) -> bool:
+    """Compute a document's view afresh from the hub's fields and the pending edits; False when nothing is left of it."""
     row = db.execute(_SQL["read_document"], key._asdict()).fetchone()
-    packed = _NO_FIELDS if row is None else row["fields"]
-    scopes = [] if row is None else unpack(row["scopes"])
+    packed = _NONE if row is None else row["fields"]
     shown = Document(fields_from_wire(unpack(packed)), frozenset())
     for edit in db.execute(_SQL["row_edits"], key._asdict()):
         shown = merge.document_view(shown, _edits(edit["effects"]))
+    if not shown.fields and (row is None or not row["hub_seq"]):
+        db.execute(_SQL["drop_document"], key._asdict())
+        return False
     db.execute(
         _SQL["save_document"],
         {
             **key._asdict(),
             "shown": pack(fields_to_wire(shown.fields)),
             "fields": packed,
-            "scopes": pack(scopes),
+            "scopes": _NONE if row is None else row["scopes"],
             "hub_seq": 0 if row is None else row["hub_seq"],
             "own": 0 if row is None else row["own"],
             "tail": None if row is None else row["tail"],
         },
     )
+    return True
+
+
+def show_changed(db: sqlite3.Connection, key: DocumentKey, was_in: Iterable[Scope]) -> None:
+    """Show a document anew, and number that; until now it was shown in the scopes `was_in`."""
+    if show_document(db, key):
+        changes.note_document(db, key)
+    else:
+        gone = GoneDocument(key, tuple(sorted(was_in)))
+        changes.note(db, Changed(gone_documents=(gone,)))
+
+
+def _save_base(db: sqlite3.Connection, key: DocumentKey, base: Document) -> None:
+    """Keep what is below the edits of a document that the hub has not sent; what is shown stays as it is."""
+    fields, scopes = pack(fields_to_wire(base.fields)), pack(sorted(base.scopes))
+    db.execute(_SQL["save_base"], {**key._asdict(), "fields": fields, "scopes": scopes})
 
 
 def _edits(packed: bytes) -> list[FieldEffect]:
@@ -140,14 +221,18 @@ def _edits(packed: bytes) -> list[FieldEffect]:
     return [effect for effect in effects if isinstance(effect, FieldEffect)]
 
 
-def _scopes_of_edit(db: sqlite3.Connection, edit: sqlite3.Row) -> set[Scope]:
+def _scopes_of_edit(db: sqlite3.Connection, edit: sqlite3.Row) -> frozenset[Scope]:
     named = {name for effect in _edits(edit["effects"]) for name in effect.scopes}
-    return named | _scopes_of_row(db, DocumentKey(edit["collection"], edit["id"]))
+    return _hubs(db, DocumentKey(edit["collection"], edit["id"])).scopes | named
 
 
-def _scopes_of_row(db: sqlite3.Connection, key: DocumentKey) -> set[Scope]:
+def _hubs(db: sqlite3.Connection, key: DocumentKey) -> Document:
+    """A document as the hub said, without what is on top; EMPTY when it never did."""
     row = db.execute(_SQL["read_document"], key._asdict()).fetchone()
-    return set() if row is None else {Scope(name) for name in unpack(row["scopes"])}  # type: ignore[attr-defined]
+    if row is None:
+        return EMPTY
+    scopes = frozenset(Scope(name) for name in unpack(row["scopes"]))  # type: ignore[attr-defined]
+    return Document(fields_from_wire(unpack(row["fields"])), scopes)
 
 
 def _take_back(db: sqlite3.Connection, deltas: Sequence[sqlite3.Row | dict[str, object]]) -> None:

@@ -21,8 +21,16 @@ RETURNING sku, lot, account, delta;
 DELETE FROM pending_delta WHERE location = :location AND seq IN (SELECT value FROM json_each(:seqs))
 RETURNING sku, lot, account, delta;
 
--- name: has_deltas
-SELECT EXISTS (SELECT 1 FROM pending_delta WHERE location = :location AND seq = :seq);
+-- name: has_delta
+SELECT EXISTS (
+    SELECT 1 FROM pending_delta
+    WHERE location = :location AND sku = :sku AND lot = :lot AND account = :account AND seq = :seq
+);
+
+-- name: has_edit
+SELECT EXISTS (
+    SELECT 1 FROM pending_edit WHERE collection = :collection AND id = :id AND seq = :seq
+);
 
 -- name: edits_of
 SELECT collection, id, seq, effects FROM pending_edit
@@ -58,8 +66,12 @@ SELECT collection, id, seq, effects FROM pending_edit WHERE seq <= :own ORDER BY
 -- name: forget_edit
 DELETE FROM pending_edit WHERE collection = :collection AND id = :id AND seq = :seq;
 
--- name: edited_by
-SELECT collection, id FROM pending_edit WHERE seq = :seq ORDER BY collection, id;
+-- name: edits
+SELECT collection, id, seq, effects FROM pending_edit ORDER BY seq, collection, id;
 
--- name: forget_operation_edits
-DELETE FROM pending_edit WHERE seq = :seq;
+-- name: save_base
+UPDATE document SET fields = :fields, scopes = :scopes, hub_seq = 0, own = 0, tail = NULL
+WHERE collection = :collection AND id = :id;
+
+-- name: drop_document
+DELETE FROM document WHERE collection = :collection AND id = :id;

@@ -80,10 +80,10 @@ async def test_join_leaves_a_node_and_its_secrets_in_private_files(
     token = await asyncio.to_thread(lambda: folder.read("operator.token").decode().strip())
     node = await Node.open(folder, World())
     try:
-        caller = node.authenticate(token)
+        caller = node.callers.authenticate(token)
         assert caller is not None
         assert caller.name == "operator"
-        assert (await node.sync_status())["hub"] == url
+        assert (await node.reading.sync_status())["hub"] == url
     finally:
         await node.close()
     assert SECRET.hex() not in str(hub.asked)
@@ -111,8 +111,8 @@ async def test_a_folder_that_has_recorded_keeps_its_log_and_continues_as_a_new_r
     assert (before["pending"], after["pending"]) == (1, 1)
     assert before["replica"] != after["replica"]
     node = await Node.open(folder, World())
-    assert node.authenticate(old_token) is None
-    assert (await node.stock_row("S01", "A1") or {})["on_hand"] == -1
+    assert node.callers.authenticate(old_token) is None
+    assert (await node.reading.stock_row("S01", "A1") or {})["on_hand"] == -1
     await node.close()
 
 
@@ -139,13 +139,13 @@ async def test_a_log_of_another_chain_is_not_carried_into_this_one(
         await _join(shop.folder, url)
     assert hub.asked == []
     node = await Node.open(shop.folder, World())
-    assert node.authenticate(shop.operator_token) is not None
+    assert node.callers.authenticate(shop.operator_token) is not None
     await node.close()
 
 
 async def _sync_status(folder: Folder) -> dict[str, object]:
     node = await Node.open(folder, World())
-    status = await node.sync_status()
+    status = await node.reading.sync_status()
     await node.close()
     return status
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from node.housekeeping import Housekeeping
-from node.hub_link import Local
+from node.local import Local
 from node.replica import SCHEMA, log
 from node.replica.identity import read_identity, save_acked
 from node.replica.retention import Retention

@@ -39,7 +39,7 @@ def shop(tmp_path: Path) -> Shop:
 async def sample(till: ApiCaller, node: Node, name: str) -> float | None:
     """One figure of a scrape."""
     assert (await till.ask("GET", "/metrics")).status == 200
-    return node.registry.get_sample_value(f"everstock_node_{name}")
+    return node.metrics.registry.get_sample_value(f"everstock_node_{name}")
 
 
 async def test_what_is_pending_and_since_when_is_true_at_the_scrape_without_a_hub(
@@ -48,14 +48,14 @@ async def test_what_is_pending_and_since_when_is_true_at_the_scrape_without_a_hu
     clocks = Clocks()
     node = await Node.open(shop.folder, clocks.world())
     http: Http = await aiohttp_client(make_app(node, NodeSettings()))
-    till = ApiCaller(http, await node.create_token("till-1"))
+    till = ApiCaller(http, await node.callers.create_token("till-1"))
     await till.record("k1", sale(("A1", -1)))
     clocks.now_s += 90
     await till.record("k2", sale(("A1", -1)))
     assert await sample(till, node, "pending_operations") == 2
-    found = node.registry.get_sample_value("everstock_node_oldest_pending_seconds")
+    found = node.metrics.registry.get_sample_value("everstock_node_oldest_pending_seconds")
     assert found == 90
-    contact = node.registry.get_sample_value("everstock_node_hub_contact_age_seconds")
+    contact = node.metrics.registry.get_sample_value("everstock_node_hub_contact_age_seconds")
     assert contact is not None
     assert math.isnan(contact)
 
@@ -65,7 +65,7 @@ async def test_a_repeat_is_counted_whichever_way_it_comes(
 ) -> None:
     node = await Node.open(shop.folder, World())
     http: Http = await aiohttp_client(make_app(node, NodeSettings()))
-    till = ApiCaller(http, await node.create_token("till-1"))
+    till = ApiCaller(http, await node.callers.create_token("till-1"))
     first = await till.record("k1", sale(("A1", -1)))
     assert await sample(till, node, "repeats_total") == 0
     again = await till.record("k1", sale(("A1", -1)))
@@ -84,6 +84,23 @@ async def test_a_node_that_is_ending_is_not_ready_and_says_why(
     reply = await till.ask("GET", "/readyz")
     assert (reply.status, reply.code) == (503, "unavailable")
     assert "ending" in reply.json()["detail"]
+
+
+def test_each_figure_is_shown_under_its_own_name() -> None:
+    metrics = NodeMetrics(lambda: 0.0)
+    metrics.feed_lag.heard_all(HubSeq(9))
+    metrics.show(Figures(3, 1_500, 2, True, 4, 90_000, 8))
+    expected = {
+        "pending_operations": 3,
+        "oldest_pending_seconds": 1.5,
+        "quarantined_operations": 2,
+        "caught_up": 1,
+        "feed_lag_changes": 5,
+        "hub_contact_age_seconds": 90,
+        "retained_operations": 8,
+    }
+    shown = {name: metrics.registry.get_sample_value(f"everstock_node_{name}") for name in expected}
+    assert shown == expected
 
 
 def test_what_cannot_be_read_is_shown_as_not_known() -> None:

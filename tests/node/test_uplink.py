@@ -85,7 +85,7 @@ async def error_of(node: Node, code: Code) -> str:
     """Wait until the node says that this ended its last session."""
     async with asyncio.timeout(20):
         while True:
-            error = (await node.sync_status())["last_error"]
+            error = (await node.reading.sync_status())["last_error"]
             if isinstance(error, str) and error.startswith(f"{code}:"):
                 return error
             await asyncio.sleep(0.05)
@@ -133,7 +133,7 @@ async def test_a_hub_that_is_not_ours_is_told_why_and_left(
 ) -> None:
     visits.append(visit)
     await error_of(node, code)
-    assert (await node.sync_status())["connected"] is False
+    assert (await node.reading.sync_status())["connected"] is False
 
 
 async def test_a_node_does_not_come_back_before_the_hub_asked_it_to(
@@ -171,7 +171,7 @@ async def test_a_hub_that_asks_to_come_back_does_not_make_a_node_wait_twice_as_l
     # Waits that doubled would take minutes together.
     async with asyncio.timeout(20):
         await came_often.wait()
-    assert (await node.sync_status())["connected"] is False
+    assert (await node.reading.sync_status())["connected"] is False
 
 
 async def test_a_bug_in_the_uplink_ends_the_node_instead_of_selling_unsynced(

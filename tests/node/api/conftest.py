@@ -34,7 +34,7 @@ async def http(node: Node, aiohttp_client: AiohttpClient) -> Http:
 @pytest.fixture
 async def till(http: Http, node: Node) -> ApiCaller:
     """Give a till."""
-    return ApiCaller(http, await node.create_token("till-1"))
+    return ApiCaller(http, await node.callers.create_token("till-1"))
 
 
 @pytest.fixture

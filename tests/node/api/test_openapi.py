@@ -215,7 +215,7 @@ async def test_the_playground_is_served_without_a_token_and_names_no_other_machi
 
 async def test_the_playground_can_be_switched_off(node: Node, aiohttp_client: Any) -> None:
     http = await aiohttp_client(make_app(node, NodeSettings(playground=False)))
-    till = ApiCaller(http, await node.create_token("till-1"))
+    till = ApiCaller(http, await node.callers.create_token("till-1"))
     for path in ("/docs", "/docs/page.js"):
         async with http.get(path) as response:
             assert response.status == 401

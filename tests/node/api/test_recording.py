@@ -64,7 +64,7 @@ async def test_a_key_with_another_body_is_refused(till: ApiCaller) -> None:
 
 
 async def test_two_tills_may_use_one_key(till: ApiCaller, node: Node) -> None:
-    neighbour = ApiCaller(till.http, await node.create_token("till-2"))
+    neighbour = ApiCaller(till.http, await node.callers.create_token("till-2"))
     first = await till.record("k", sale(("A1", -1)))
     second = await neighbour.record("k", sale(("A1", -1)))
     assert (first.status, second.status) == (201, 201)

@@ -47,7 +47,9 @@ async def rows(till: Client) -> list[Mapping[str, Any]]:
 async def test_a_sale_at_one_shop_is_told_at_another(tmp_path: Path) -> None:
     async with LocalChain(tmp_path) as chain, aiohttp.ClientSession() as http:
         await chain.start_hub()
-        await asyncio.gather(chain.add_node("S01", ["S01"]), chain.add_node("S02", ["S02"]))
+        async with asyncio.TaskGroup() as joining:  # no node is left starting when one fails
+            for name in ("S01", "S02"):
+                joining.create_task(chain.add_node(name, [name]))
         here, there = await chain.till("S01"), await chain.till("S02")
         async with (
             listener(chain, http, "S02", way="/v1/events", scopes="stock:S01") as events,

@@ -221,6 +221,7 @@ def test_a_document_is_told_in_its_scopes_and_its_end_too(db: sqlite3.Connection
         "id": "a",
         "fields": {"name": "Apples", "secret": "01ff"},
     }
+    view.forget_inside(db, Scope("catalogue"), Seq(1))
     assert scopes.let_go_piece(db, Scope("catalogue"))
     document, scope = reading.read_changes(db, event.n).events
     assert json.loads(document.data) == {"collection": "skus", "id": "a"}

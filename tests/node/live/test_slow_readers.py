@@ -55,7 +55,7 @@ async def till(shop: Shop, aiohttp_client: AiohttpClient) -> ApiCaller:
     node = await Node.open(shop.folder, World())
     node.live.write_s_max = 0.5
     http = await aiohttp_client(make_app(node, NodeSettings()))
-    return ApiCaller(http, await node.create_token("till-1"))
+    return ApiCaller(http, await node.callers.create_token("till-1"))
 
 
 @contextlib.contextmanager

@@ -2,12 +2,12 @@
 
 import sqlite3
 
-from node.replica import claims, log, recovery, rows, verify, view
+from node.replica import claims, log, recovery, rows, scopes, verify, view
 from node.replica.claims import Due
 from protocol.effects import Effect
 from protocol.frames.feed import Page
 from protocol.frames.log import StatusEntry
-from protocol.ids import HubSeq, OpId, ReplicaId, Seq
+from protocol.ids import HubSeq, OpId, ReplicaId, Scope, Seq
 from protocol.limits import CLAIM_IDS_MAX
 from protocol.operation import Operation, decode, encode
 from tests.node.chain import ME, movement
@@ -95,6 +95,35 @@ def test_settled_edits_are_no_longer_joined_to_the_hubs_row(db: sqlite3.Connecti
     assert shown(db) == {"name": "Apple"}
 
 
+def test_what_was_settled_in_a_scope_out_of_reach_counts_once_when_it_comes_back(
+    db: sqlite3.Connection,
+) -> None:
+    """The acknowledgement was lost, the log goes on under a new replica, and was not sent again yet."""
+    hub = SmallHub()
+    while not scopes.let_go_piece(db, STOCK):
+        pass
+    seq = record(db, movement(1, ("apple", -3)))
+    push(db, hub)
+    recovery.begin_replica(db, NEW)
+    claims.settle(db, STOCK, [seq])
+    scopes.begin(db, [STOCK])
+    page = hub.page(STOCK, 0, 10)
+    rows.take_in(db, page, page.rows, NEW, finish=True)
+    assert value(db, "apple") == -3
+    assert verify.problems(db) == []
+
+
+def test_an_edit_settled_in_a_scope_out_of_reach_stays_on_a_document_read_through_another(
+    db: sqlite3.Connection,
+) -> None:
+    """The pages of the other one say when its row includes it."""
+    take_in(db, row(1, name=("Apple", 10)), own=0)
+    elsewhere = Scope("docs:S02")
+    seq = note_edit(db, 1, edit("name", "Pear", 20)._replace(scopes=(CATALOGUE, elsewhere)))
+    claims.settle(db, elsewhere, [seq])
+    assert shown(db)["name"] == "Pear"
+
+
 def test_what_the_hub_lost_is_put_on_top_again_once(db: sqlite3.Connection) -> None:
     hub = SmallHub()
     record(db, movement(1, ("apple", 5), ("pear", 2)))
@@ -141,3 +170,19 @@ def test_lost_edits_are_joined_again(db: sqlite3.Connection) -> None:
     claims.put_back(db, CATALOGUE, [seq])
     assert shown(db) == {"name": "Apple", "unit": "each"}
     assert verify.problems(db) == []
+
+
+def test_a_lost_operation_is_put_back_whole_where_its_documents_are_in_several_scopes(
+    db: sqlite3.Connection,
+) -> None:
+    """What came back with one scope does not stand for the rest."""
+    papers = Scope("docs:S01")
+    scopes.begin(db, [CATALOGUE, papers])
+    name = edit("name", "Apple", 20)._replace(scopes=(CATALOGUE, papers))
+    seq = note_edit(db, 1, name, edit("name", "Pear", 20)._replace(id="b", scopes=(papers,)))
+    for key in (name.key, name.key._replace(id="b")):
+        db.execute("DELETE FROM pending_edit WHERE id = ?", (key.id,))
+        view.show_document(db, key)
+    for scope in (CATALOGUE, papers):
+        claims.put_back(db, scope, [seq])
+    assert {row["id"] for row in db.execute("SELECT id FROM pending_edit")} == {"a", "b"}

@@ -41,10 +41,10 @@ def take_in(db: sqlite3.Connection, held: DocumentRow, own: int) -> None:
 
 def shown(db: sqlite3.Connection) -> dict[str, object]:
     """What a screen would show."""
-    packed = db.execute(
-        "SELECT shown FROM document WHERE collection = 'skus' AND id = 'a'"
-    ).fetchone()
-    return {name: state.value for name, state in fields_from_wire(unpack(packed[0])).items()}
+    row = db.execute("SELECT shown FROM document WHERE collection = 'skus' AND id = 'a'").fetchone()
+    if row is None:
+        return {}
+    return {name: state.value for name, state in fields_from_wire(unpack(row["shown"])).items()}
 
 
 def test_an_own_edit_is_shown_at_once_beside_the_hubs_fields(db: sqlite3.Connection) -> None:

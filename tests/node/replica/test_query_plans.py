@@ -33,6 +33,8 @@ SCANS = {
     "movements.own_locations movement",
     # Once a session; and with each acknowledgement while something is left of a scope that went out of reach.
     "recovery.left_behind pending_delta",
+    "scopes.going scope",
+    "view.edits pending_edit",
     # Once for each eight thousand operations on top after a loss, by a reader.
     "claims.on_top pending_delta",
     # Once an epoch, a replica, or a scope that is read to its end for the first time.

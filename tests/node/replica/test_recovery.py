@@ -2,7 +2,19 @@
 
 import sqlite3
 
-from node.replica import identity, log, movements, recovery, rows, scopes, stock, verify, view
+from node.replica import (
+    changes,
+    identity,
+    log,
+    movements,
+    recovery,
+    rows,
+    scopes,
+    stock,
+    verify,
+    view,
+)
+from node.replica.changes import Changed
 from protocol.effects import Account, CounterKey
 from protocol.frames.feed import CaughtUp, Page
 from protocol.frames.log import StatusEntry
@@ -150,6 +162,24 @@ def test_a_history_from_before_the_rows_of_a_scope_let_go_shows_what_is_on_top_t
     recovery.begin_epoch(db, Seq(0))
     assert (value(db, "apple", "S02"), value(db, "plum", "S02")) == (-2, -3)
     assert verify.problems(db) == []
+
+
+def test_what_a_former_history_said_of_a_scope_goes_with_it_and_own_sales_stay(
+    db: sqlite3.Connection,
+) -> None:
+    """No row of the new history came yet, and none will."""
+    hub = SmallHub()
+    hub.push(OTHER, Seq(1), movement(100, ("apple", 2)))
+    pull(db, hub)
+    record(db, movement(1, ("apple", -2)))
+    recovery.begin_epoch(db, Seq(0))
+    assert value(db, "apple") == 0
+    last = changes.bounds(db)[1]
+    assert scopes.let_go_piece(db, STOCK)
+    assert value(db, "apple") == -2
+    assert verify.problems(db) == []
+    told = [what for _, what in changes.after(db, last, 10) if isinstance(what, Changed)]
+    assert (Location("S01"), Sku("apple")) in {key for what in told for key in what.stock}
 
 
 def test_unsent_sales_of_a_forked_log_stay_on_top_in_a_new_epoch(db: sqlite3.Connection) -> None:

@@ -195,12 +195,12 @@ class NodeHere:
 
     async def shows(self, sku: str, location: str = "") -> int:
         """What is shown on hand."""
-        row = await self.node.stock_row(location or self.certificate.writes[0], sku)
+        row = await self.node.reading.stock_row(location or self.certificate.writes[0], sku)
         return 0 if row is None else int(row["on_hand"])  # type: ignore[call-overload]
 
     async def status(self) -> dict[str, Any]:
         """As GET /v1/sync."""
-        return await self.node.sync_status()
+        return await self.node.reading.sync_status()
 
     async def is_settled(self) -> bool:
         """Whether all is acknowledged, everything was read and nothing is to be claimed."""
@@ -212,7 +212,7 @@ class NodeHere:
 
     async def listed(self, **query: Any) -> list[dict[str, Any]]:
         """The movements, newest first."""
-        return (await self.node.movements(MovementQuery(**query)))[0]
+        return (await self.node.reading.movements(MovementQuery(**query)))[0]
 
     async def asks(self, sql: str) -> list[Any]:
         """Look into the database."""

@@ -5,8 +5,7 @@ Rows 9 and 15 under a node that was put back too are in test_claims.py.
 
 import pytest
 
-from hub import opening
-from hub import session as hub_session
+from hub import intake, opening
 from protocol.errors import Code
 from protocol.frames.handshake import Close, Welcome
 from protocol.frames.log import Operations
@@ -278,7 +277,7 @@ async def test_row_12_a_half_open_line_is_replaced_in_silence(here: Here) -> Non
 async def test_row_13_clone_two_daemons(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both sell; as long as the log is the same they take it from each other, and then go on as two."""
     monkeypatch.setattr(opening, "SUPERSEDED_RETRY_MS", 20)
-    monkeypatch.setattr(hub_session, "SUPERSEDED_RETRY_MS", 20)
+    monkeypatch.setattr(intake, "SUPERSEDED_RETRY_MS", 20)
     shop = await selling(here, sales=5)
     await shop.stop()
     clone = await here.copy(shop, "S01 again")

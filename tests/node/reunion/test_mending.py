@@ -33,7 +33,7 @@ async def lost(shop: NodeHere, kind: type[Frame]) -> bool:
 
 async def digests(here: Here, shop: NodeHere, scope: str = "stock:S01") -> tuple[Any, Any]:
     """The node's and the hub's digest of a scope."""
-    held = await shop.node.digest(scope)
+    held = await shop.node.reading.digest(scope)
     kept = await here.hub.running.store.digest(scope)  # type: ignore[arg-type]
     return (held["rows"], held["digest"]), (kept.digest.rows, f"{kept.digest.value:032x}")
 
