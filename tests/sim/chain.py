@@ -10,14 +10,18 @@ from collections import Counter
 from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from node.replica.retention import Retention
+from protocol.ids import NodeId
 from tests.sim.custody import Custody
 from tests.sim.hub_machine import HubMachine
 from tests.sim.lines import Connection, Tap
 from tests.sim.loop import Process, SimLoop
 from tests.sim.machines import Machine, NodeMachine
+
+if TYPE_CHECKING:
+    from tests.sim.fleet import Order
 
 _FOLDER: Final = tempfile.TemporaryDirectory(prefix="everstock-sim-")
 COMPLAINTS_MAX: Final = 20
@@ -43,6 +47,10 @@ class Chain:
         self.on_joined: Callable[[NodeMachine], None] = _nobody_cares
         self.hub = HubMachine(self)
         self.nodes: dict[str, NodeMachine] = {}
+        self.orders: dict[NodeId, Order] = {}
+        """Who is to leave, for good."""
+        self.rotten: set[str] = set()
+        """Scopes of which a disk has rotted."""
         self.rng = random.Random(f"{seed} chain")
         self._verbose = verbose
         self._hash = blake2b(digest_size=16)
@@ -60,6 +68,23 @@ class Chain:
     def machine_of(self, process: Process) -> NodeMachine | None:
         """The node's machine that runs a process; None when it has died."""
         return next((each for each in self.nodes.values() if each.process is process), None)
+
+    def copies_of(self, machine: NodeMachine) -> list[NodeMachine]:
+        """The machines that run a node: one, or a copy of its folder as well."""
+        return [each for each in self.nodes.values() if each.enrolled_as == machine.enrolled_as]
+
+    @property
+    def staying(self) -> list[NodeMachine]:
+        """The machines of the nodes that nobody has told to leave."""
+        return [each for each in self.nodes.values() if each.order is None]
+
+    def is_abandoned(self, location: str) -> bool:
+        """Whether all who wrote there have left.
+
+        A hub put back to a backup from before it had heard of such a shelf never hears of it again; the others keep what
+        they had read of it, and show that.
+        """
+        return bool(self.orders) and not any(location in each.locations for each in self.staying)
 
     def joined(self, machine: NodeMachine) -> None:
         """A machine came to the chain while everything goes on."""

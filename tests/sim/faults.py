@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextvars import Context
 from typing import Final
 
-from tests.sim import disasters, poison
+from tests.sim import disasters, fleet, poison, rot
 from tests.sim.chain import Chain
 from tests.sim.lines import Connection
 from tests.sim.machines import Machine, NodeMachine
@@ -223,6 +223,11 @@ KINDS: Final[dict[str, Fault]] = {
     "restore hub declared": disasters.restore_hub_declared,
     "change access": disasters.change_access,
     "poison": poison.record_elsewhere,
+    "open shop": fleet.open_shop,
+    "retire node": fleet.retire_node,
+    "revoke node": fleet.revoke_node,
+    "rot": rot.rot,
+    "restore hub far back": disasters.restore_hub_far_back,
 }
 
 
@@ -249,4 +254,4 @@ async def _mend_machines(chain: Chain) -> None:
     await asyncio.sleep(1.0)
 
 
-CURES: Final = (_mend_lines, _mend_machines)
+CURES: Final = (_mend_lines, _mend_machines, fleet.order_again, rot.look_again)

@@ -44,6 +44,20 @@ GUARDS: Final = (
     WHEN NEW.hub_seq <= OLD.hub_seq
     BEGIN SELECT RAISE(ABORT, 'I7: a row changed without a later number'); END
     """,
+    """
+    CREATE TEMP TRIGGER who_left_is_let_in_no_more BEFORE UPDATE OF session ON main.replica
+    WHEN NEW.session != zeroblob(16) AND EXISTS (SELECT 1 FROM main.departure WHERE node = NEW.node)
+    BEGIN SELECT RAISE(ABORT, 'I19: a session was opened for a node that left'); END
+    """,
+    """
+    CREATE TEMP TRIGGER who_left_delivers_no_more BEFORE UPDATE OF acked ON main.replica
+    WHEN NEW.acked > OLD.acked AND EXISTS (SELECT 1 FROM main.departure WHERE node = NEW.node)
+    BEGIN SELECT RAISE(ABORT, 'I19: an operation of a node that left was taken'); END
+    """,
+    """
+    CREATE TEMP TRIGGER departures_are_kept BEFORE DELETE ON main.departure
+    BEGIN SELECT RAISE(ABORT, 'I19: a departure was forgotten'); END
+    """,
 )
 """Of the hub's database, within one history."""
 
@@ -61,6 +75,8 @@ class HubMachine(Machine):
         self.hub: Hub | None = None
         self.sessions: Sessions | None = None
         self.fleet: Fleet | None = None
+        self.first_image: bytes | None = None
+        """The oldest backup that was ever taken."""
 
     def kill(self, why: str, *, silently: bool = False) -> None:
         """See `Machine`."""

@@ -27,6 +27,7 @@ from node.replica.identity import NodeIdentity, save_identity
 from protocol import enrolment
 from protocol.certificate import Certificate, Role
 from protocol.certificate import verify as verify_certificate
+from protocol.departure import Reason
 from protocol.enrolment import code_from_text
 from protocol.ids import ReplicaId
 from protocol.limits import HANDSHAKE_S_MAX
@@ -44,6 +45,7 @@ from tests.sim.loop import PROCESS, Process
 
 if TYPE_CHECKING:
     from tests.sim.chain import Chain
+    from tests.sim.fleet import Order
 
 T = TypeVar("T")
 BEGAN_MS: Final = 1_750_000_000_000
@@ -63,6 +65,7 @@ GUARDS: Final = (
     """,
 )
 """Of a node's database (I7): a row or a cursor begins at nothing again, or goes on."""
+_GONE: Final = tuple(f"{reason}: " for reason in Reason)
 _NOWHERE: Final = Path(tempfile.gettempdir())
 
 
@@ -189,6 +192,8 @@ class NodeMachine(Machine):
         self.enrolled_as = name
         self.granted: list[tuple[float, Certificate]] = []
         """Rights it held until a moment ago, and when they ended."""
+        self.dials: list[tuple[Process, float, bool]] = []
+        """Of a node that is to leave: who dialled, when, and whether it had been told that it left."""
 
     def kill(self, why: str, *, silently: bool = False) -> None:
         """See `Machine`."""
@@ -237,6 +242,12 @@ class NodeMachine(Machine):
         self.key, self.enrolled_as = other.key, other.enrolled_as
         self.locations, self.is_office = other.locations, other.is_office
 
+    @property
+    def order(self) -> "Order | None":
+        """That its node is to leave; None while it stays."""
+        orders = self.chain.orders
+        return orders.get(self.certificate.node) if orders else None
+
     def reads(self, location: str) -> bool:
         """Whether it may show a location's stock, by the certificate it holds."""
         return self.certificate.reads_location(location)
@@ -274,6 +285,8 @@ class NodeMachine(Machine):
     async def _dial(self, url: str) -> AsyncIterator[Line]:
         assert url == HUB_URL, "there is one hub"
         weather, process = self.weather, PROCESS.get()
+        if self.order is not None and self.node is not None:
+            self.dials.append((process, self.chain.loop.time(), was_told(self.node)))
         if weather.is_silent:
             await asyncio.sleep(HANDSHAKE_S_MAX)
             raise TimeoutError
@@ -293,6 +306,11 @@ class NodeMachine(Machine):
 def certificate_of(signed: bytes, hub_public_key: bytes) -> Certificate:
     """The certificate in these bytes, verified; looked at far more often than there are any."""
     return verify_certificate(signed, hub_public_key)
+
+
+def was_told(node: Node) -> bool:
+    """Whether the last that a node heard from the hub is that it is let in no more."""
+    return (node._uplink.local.last_error or "").startswith(_GONE)
 
 
 async def _awaited(work: Callable[[], Awaitable[T]]) -> T:

@@ -27,6 +27,8 @@ async def record_elsewhere(chain: Chain, rng: random.Random) -> None:
     """A node records at a location that is none of its own."""
     shops = [machine for machine in chain.nodes.values() if not machine.is_office]
     machine = rng.choice(shops)  # an office may correct stock anywhere
+    if machine.order is not None:
+        return
     lines = (Line(Sku("poison"), Lot(""), delta=rng.randint(1, 9)),)
     movement = Movement(MoveKind.RECEIVE, ELSEWHERE, lines)
     key = f"poison {chain.faults['poison']}"

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from protocol.effects import CounterEffect
-from protocol.ids import OpId
+from protocol.ids import NodeId, OpId
 from protocol.operation import Operation, decode, op_id_of
 
 Key = tuple[str, str, str, int]
@@ -71,6 +71,29 @@ def digests(db: Database, *, only_held: bool = False) -> dict[str, tuple[int, by
         for row in found
         if not only_held or row["held"]
     }
+
+
+def departures(db: Database) -> set[NodeId]:
+    """Of whom a hub or a node knows that they left for good."""
+    return {NodeId(node) for (node,) in db.execute("SELECT node FROM departure")}
+
+
+def departure_records(db: Database) -> dict[NodeId, bytes]:
+    """The same, each with what the hub signed of it."""
+    return {
+        NodeId(n): bytes(record) for n, record in db.execute("SELECT node, record FROM departure")
+    }
+
+
+def name_of(db: Database, node: NodeId) -> str | None:
+    """What the hub calls a node; None for one that it has not heard of."""
+    row = db.execute("SELECT name FROM node WHERE node = ?", (node,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def retiring(db: Database) -> set[NodeId]:
+    """Whom the hub lets deliver what they recorded, and then go."""
+    return {NodeId(n) for (n,) in db.execute("SELECT node FROM node WHERE retiring_at IS NOT NULL")}
 
 
 def log_bodies(db: sqlite3.Connection) -> list[tuple[int, bytes, bytes]]:

@@ -14,7 +14,9 @@ from functools import partial
 from typing import Final
 
 from node.replica.retention import Retention
+from protocol.limits import REPAIR_PAUSE_S
 from tests.sim import checks
+from tests.sim.caps import capped
 from tests.sim.chain import Chain
 from tests.sim.ledger import Ledger
 from tests.sim.loop import SimLoop
@@ -24,6 +26,8 @@ from tests.sim.world import build
 
 HEAL_S_MAX: Final = 600.0
 """Virtual time in which a healed chain has to come to rest: some longest retries, one after another."""
+MENDED_S_MAX: Final = 2 * REPAIR_PAUSE_S
+"""The same where a disk has rotted: a repair that was cut off is begun again an hour later."""
 POLL_S: Final = 2.0
 
 
@@ -54,7 +58,7 @@ def run_seed(seed: int, options: Options | None = None, *, verbose: bool = False
     was_enabled = gc.isenabled()
     gc.disable()  # a collection runs finalisers at a moment that depends on the interpreter's past
     try:
-        with checks.Ears(chain):
+        with checks.Ears(chain), capped(options):
             try:
                 loop.run_until_complete(_simulate(chain, ledger, options))
             except Exception as error:
@@ -112,7 +116,8 @@ async def _simulate(chain: Chain, ledger: Ledger, options: Options) -> None:
 
 async def _settle(chain: Chain) -> None:
     """Wait until everybody is connected and nothing is left to be sent, in either direction."""
-    until_s = chain.loop.time() + HEAL_S_MAX
+    within_s = MENDED_S_MAX if chain.rotten else HEAL_S_MAX
+    until_s = chain.loop.time() + within_s
     still = "nothing was looked at"
     while chain.loop.time() < until_s:
         await asyncio.sleep(POLL_S)
@@ -121,7 +126,7 @@ async def _settle(chain: Chain) -> None:
             chain.note("REST")
             return
         still = still_
-    chain.complain(f"no rest after {HEAL_S_MAX:.0f} s: {still}")
+    chain.complain(f"no rest after {within_s:.0f} s: {still}")
 
 
 def _places(error: BaseException) -> str:

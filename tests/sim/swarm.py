@@ -20,15 +20,27 @@ WEIGHT_DECADES: Final = 2.0
 _RARE: Final = {
     "clone node": 0.05,
     "reformat node": 0.05,
-    "restore node": 0.15,
+    "restore node": 0.3,
     "restore hub": 0.1,
     "restore hub declared": 0.1,
     "kill hub": 0.3,
     "crash hub": 0.3,
     "back hub up": 0.5,
     "back node up": 0.5,
+    "open shop": 0.2,
+    "retire node": 0.1,
+    "revoke node": 0.1,
+    "rot": 0.3,
+    "restore hub far back": 0.4,
 }
 """Disasters are rarer than bad lines also where they are common."""
+_NEEDS: Final = {
+    "restore node": ("back node up",),
+    "restore hub": ("back hub up",),
+    "restore hub declared": ("back hub up",),
+    "restore hub far back": ("prune logs",),
+}
+"""What has no occasion without another kind, or shows nothing, brings that along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +62,21 @@ class Options:
     window_bytes: int = 256 * 1024
     retention_days: int = 30
     disk_wait_s: float = 0.004
+    page_rows: int | None = None
+    """The hub's cap of a page; the product's own where there is none."""
+    piece_rows: int | None = None
+    """How many rows a node stores in one transaction, likewise."""
     rates: Rates = field(default_factory=Rates)
 
     @classmethod
     def draw(cls, rng: random.Random) -> Self:
         """Draw a run's options."""
-        weights = {}
-        for kind in KINDS:
-            weight = 10 ** (-WEIGHT_DECADES * rng.random()) * _RARE.get(kind, 1.0)
-            if rng.random() < 0.5:
-                weights[kind] = weight
+        drawn = {
+            kind: 10 ** (-WEIGHT_DECADES * rng.random()) * _RARE.get(kind, 1.0) for kind in KINDS
+        }
+        is_on = {kind for kind in KINDS if rng.random() < 0.5}
+        is_on |= {needed for kind in is_on for needed in _NEEDS.get(kind, ())}
+        weights = {kind: weight for kind, weight in drawn.items() if kind in is_on}
         nodes = rng.choice((2, 2, 3, 3, 4))
         return cls(
             nodes=nodes,
@@ -72,8 +89,10 @@ class Options:
             narrow=rng.random() < 0.3,
             latency_s=10 ** rng.uniform(-3, 0.3),
             window_bytes=int(10 ** rng.uniform(3, 5.5)),
-            retention_days=rng.choice((0, 30)),
+            retention_days=rng.choice((0, 0, 0, 30)),
             disk_wait_s=10 ** rng.uniform(-4, -1),
+            page_rows=rng.choice((None, None, None, 1, 3)),
+            piece_rows=rng.choice((None, None, 1, 3)),
             rates=Rates(
                 pause_s=10 ** rng.uniform(0.3, 1.6),
                 lose_answer=rng.choice((0.0, 0.05, 0.3)),

@@ -6,6 +6,7 @@ from tests.sim.checks import (
     bounds,
     delivery,
     keeping,
+    leaving,
     mending,
     refusals,
     rights,
@@ -29,3 +30,4 @@ def at_the_end(chain: Chain, ledger: Ledger) -> None:
     refusals.check(chain)
     bounds.check(chain)
     mending.check(chain)
+    leaving.check(chain)

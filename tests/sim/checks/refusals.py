@@ -10,7 +10,7 @@ def check(chain: Chain) -> None:
         bytes(reading.position(machine.disk.db)["id"]): {
             seq for (seq,) in machine.disk.db.execute("SELECT seq FROM quarantined")
         }
-        for machine in chain.nodes.values()
+        for machine in chain.staying
     }
     for each in reading.hub_ledger(chain.hub.disk.db):
         if each.code is not None:

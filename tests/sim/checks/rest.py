@@ -1,6 +1,9 @@
 """Rest (I16): everybody connected, outboxes empty, feeds read to their end, within a budget of virtual time."""
 
+from tests.sim import reading, rot
 from tests.sim.chain import Chain
+from tests.sim.checks import leaving
+from tests.sim.machines import NodeMachine
 
 
 def unrest(chain: Chain) -> str | None:
@@ -9,20 +12,51 @@ def unrest(chain: Chain) -> str | None:
         return "the hub does not serve"
     head = chain.hub.hub.feed.head.hub_seq
     for machine in chain.nodes.values():
-        node = machine.node
-        if node is None:
+        if machine.node is None:
             return f"{machine.name} does not serve"
-        if not node._uplink.connected:
-            return f"{machine.name} is not connected: {node._uplink.local.last_error}"
-        db = machine.disk.db
-        last, acked = db.execute(
-            "SELECT (SELECT coalesce(max(seq), 0) FROM log), acked FROM replica"
-        ).fetchone()
-        if acked < last:
-            return f"{machine.name} has {last - acked} operations to send"
-        behind = db.execute(
-            "SELECT scope, cursor FROM scope WHERE held AND (NOT caught_up OR cursor < ?)", (head,)
-        ).fetchone()
-        if behind is not None:
-            return f"{machine.name} has read {behind[0]} up to {behind[1]} of {head}"
+        order = machine.order
+        still = (
+            _unrest_of(chain, machine, head)
+            if order is None
+            else leaving.unrest(chain, machine, order)
+        )
+        if still is not None:
+            return still
+    return _untold(chain)
+
+
+def _unrest_of(chain: Chain, machine: NodeMachine, head: int) -> str | None:
+    node, db = machine.node, machine.disk.db
+    assert node is not None, "it serves"
+    if not node._uplink.connected:
+        return f"{machine.name} is not connected: {node._uplink.local.last_error}"
+    last, acked = db.execute(
+        "SELECT (SELECT coalesce(max(seq), 0) FROM log), acked FROM replica"
+    ).fetchone()
+    if acked < last:
+        return f"{machine.name} has {last - acked} operations to send"
+    behind = db.execute(
+        "SELECT scope, cursor FROM scope WHERE held AND (NOT caught_up OR cursor < ?)", (head,)
+    )
+    for scope, cursor in behind.fetchall():
+        if chain.is_abandoned(scope.partition(":")[2]) and not _is_known(chain, scope):
+            chain.probe("a shelf that nobody writes is unknown to the hub")
+            continue
+        return f"{machine.name} has read {scope} up to {cursor} of {head}"
+    return None
+
+
+def _is_known(chain: Chain, scope: str) -> bool:
+    assert chain.hub.hub is not None, "it serves"
+    return scope in chain.hub.hub.feed.scopes
+
+
+def _untold(chain: Chain) -> str | None:
+    for scope in sorted(chain.rotten):
+        if not rot.is_mended(chain, scope):
+            return f"{scope} has still to be mended"
+    known = reading.departures(chain.hub.disk.db)
+    for machine in chain.staying:
+        if reading.departures(machine.disk.db) != known:
+            return f"{machine.name} has still to hear who left"
     return None

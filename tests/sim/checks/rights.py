@@ -6,7 +6,7 @@ from tests.sim.chain import Chain
 
 def check(chain: Chain) -> None:
     """Compare what each node holds with what it may read."""
-    for machine in chain.nodes.values():
+    for machine in chain.staying:  # who was let go has not been told to forget its own shelf
         reads = machine.certificate.reads_scope
         for (scope,) in machine.disk.db.execute(
             "SELECT scope FROM scope WHERE held ORDER BY scope"

@@ -12,13 +12,15 @@ from hub.store.sqlite import audit
 from node.replica import verify
 from protocol.certificate import Certificate
 from protocol.frames.feed import Page
-from protocol.frames.handshake import Close
+from protocol.frames.handshake import Close, Hello
 from protocol.frames.log import Negative, Operations, Status
+from protocol.ids import ReplicaId
 from protocol.limits import FRAME_BYTES_MAX
 from protocol.rows import CounterRow
 from protocol.wire import decode
 from tests.sim import reading
 from tests.sim.chain import Chain
+from tests.sim.checks.rarities import rarities
 from tests.sim.lines import Connection
 from tests.sim.machines import NodeMachine, certificate_of
 
@@ -37,6 +39,8 @@ class Watch:
         self._chain = chain
         self._rng = random.Random(f"{chain.seed} watch")
         self._seen: dict[str, _State] = {}
+        self._cut: dict[str, ReplicaId] = {}
+        """Machines whose log was cut off at its beginning, with the replica that this was."""
         chain.taps.append(self._frame)
 
     async def go_on(self) -> None:
@@ -63,8 +67,21 @@ class Watch:
                 chain.probe("node told of quarantine")
             case Operations() as operations if len(operations.items) > 1:
                 chain.probe("batch of several operations")
-            case _:
-                pass
+            case Hello() as hello:
+                self._hello(connection, hello)
+            case other:
+                for what in rarities(other, is_node=is_node):
+                    chain.probe(what)
+
+    def _hello(self, connection: Connection, hello: Hello) -> None:
+        machine = self._chain.machine_of(connection.node.process)
+        if machine is None:
+            return
+        if hello.log_base > 1:
+            self._chain.probe("log begins after its first operation")
+            self._cut[machine.name] = hello.replica
+        elif self._cut.pop(machine.name, hello.replica) != hello.replica:
+            self._chain.probe("log cut, then continued under a new replica")
 
     def _page(self, connection: Connection, page: Page) -> None:
         if page.more:
@@ -110,7 +127,7 @@ class Watch:
             for scope, cursor, salt in db.execute(
                 "SELECT scope, cursor, salt FROM scope WHERE held AND cursor > 0"
             ).fetchall():
-                if not _is_of_this_history(hub, cursor, bytes(salt)):
+                if scope in chain.rotten or not _is_of_this_history(hub, cursor, bytes(salt)):
                     continue
                 location = scope.partition(":")[2]
                 for key, (seq, total) in newest.items():
@@ -123,6 +140,8 @@ class Watch:
     def _verify(self) -> None:
         chain = self._chain
         machine = self._rng.choice([chain.hub, *chain.nodes.values()])
+        if chain.rotten and isinstance(machine, NodeMachine):
+            return  # it would name what rotted
         db = machine.disk.db
         problems = (
             list(verify.problems(db))
