@@ -166,12 +166,14 @@ class LocalChain:
         daemons = [node.daemon for node in self.nodes.values()]
         if self._hub is not None:
             daemons.append(self._hub)
-        await asyncio.gather(*(daemon.kill() for daemon in daemons))
-        for node in self.nodes.values():
-            if node.link is not None:
-                await node.link.close()
-        if self._http is not None:
-            await self._http.close()
+        try:
+            await asyncio.gather(*(daemon.kill() for daemon in daemons))
+        finally:
+            for node in self.nodes.values():
+                if node.link is not None:
+                    await node.link.close()
+            if self._http is not None:
+                await self._http.close()
 
     async def _join(
         self,

@@ -1,10 +1,11 @@
 """What a test asks a daemon over HTTP beside its stock: figures, and how it stands with the hub."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from deploy.client import NoAnswerError
+from deploy.agreement import stock_rows
+from deploy.client import Client, NoAnswerError
 from deploy.local_chain import LocalChain
 
 PATIENCE_S: Final = 90.0
@@ -24,7 +25,12 @@ async def sync_status(chain: LocalChain, node: str) -> dict[str, Any]:
     return await chain.operator(node).get("/v1/sync")
 
 
-async def until(is_so: Callable[[], Awaitable[bool]], *, patience_s: float = PATIENCE_S) -> None:
+async def until(
+    is_so: Callable[[], Awaitable[bool]],
+    *,
+    patience_s: float = PATIENCE_S,
+    poll_s: float = POLL_S,
+) -> None:
     """Wait for it; a daemon that gives no answer has not got there yet.
 
     Raises:
@@ -37,13 +43,26 @@ async def until(is_so: Callable[[], Awaitable[bool]], *, patience_s: float = PAT
                     return
             except NoAnswerError:
                 pass
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(poll_s)
 
 
 async def until_last_error(chain: LocalChain, node: str, code: str) -> None:
-    """Wait until a node says that its last session ended with this code."""
+    """Wait until a node says that its last session ended with this code, and that one has since it was started."""
+    ends = f'everstock_node_session_ends_total{{code="{code}"}}'
 
     async def is_so() -> bool:
-        return str((await sync_status(chain, node))["last_error"]).startswith(code)
+        said = str((await sync_status(chain, node))["last_error"])
+        return said.startswith(code) and await metric(chain, node, ends) > 0
 
     await until(is_so)
+
+
+async def until_shown(
+    client: Client, location: str, shelf: Mapping[str, int], *, patience_s: float = PATIENCE_S
+) -> None:
+    """Wait until a node shows exactly this at a location."""
+
+    async def is_so() -> bool:
+        return await stock_rows(client, location) == shelf
+
+    await until(is_so, patience_s=patience_s)

@@ -5,17 +5,21 @@ its folder is touched, and started by the caller.
 """
 
 import asyncio
+import contextlib
 import shutil
+import sqlite3
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 from deploy.local_chain import HUB, LocalChain, LocalNode
 from deploy.process import Daemon, run_command
-
-HUB_DATABASE: Final = "hub.db"
+from hub.datafolder import DATABASE as HUB_DATABASE
+from hub.witness import WITNESS_FILE
 
 Made = Literal["stopped copy", "backup command"]
-Told = Literal["told nothing", "restored"]
+Told = Literal["told nothing", "restored", "in silence"]
+"""How a hub learns that it was put back: from the mark in a backup and the witness beside it, if either is there; from
+`restore`; from neither, as if there had never been a mark or a witness."""
 
 
 async def copy_hub(chain: LocalChain, to: Path, made: Made) -> Path:
@@ -37,6 +41,14 @@ async def put_hub_back(chain: LocalChain, copy: Path, *, told: Told = "told noth
         await run_command("hub", "restore", str(copy), *where)
         return
     await asyncio.to_thread(_put_hub_back, chain.hub.data, copy)
+    if told == "in silence":
+        await asyncio.to_thread(_say_nothing, chain.hub.data)
+
+
+def _say_nothing(data: Path) -> None:
+    with contextlib.closing(sqlite3.connect(data / HUB_DATABASE)) as db:
+        db.execute("DROP TABLE IF EXISTS backup_mark")
+    (data / WITNESS_FILE).unlink()
 
 
 def _put_hub_back(data: Path, copy: Path) -> None:

@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from deploy.agreement import stock_rows
 from deploy.client import Client
@@ -100,20 +100,22 @@ class Bench:
         self._depot: Client
         self._depot_skus = self._codes(DEPOT_ROWS)
         self._depot_stock: Counter[str] = Counter()
-        self._stack = AsyncExitStack()
+        self._opened: AsyncExitStack
         self._round = 0
 
-    async def __aenter__(self) -> "Bench":
-        chain = await self._stack.enter_async_context(self.chain)
-        await chain.start_hub()
-        await chain.add_node(DEPOT, [DEPOT])
-        self._depot = await chain.till(DEPOT)
-        for number in range(self._lane_count):
-            self.lanes.append(await self._lane(f"L{number:02d}"))
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as opened:
+            chain = await opened.enter_async_context(self.chain)
+            await chain.start_hub()
+            await chain.add_node(DEPOT, [DEPOT])
+            self._depot = await chain.till(DEPOT)
+            for number in range(self._lane_count):
+                self.lanes.append(await self._lane(f"L{number:02d}", opened))
+            self._opened = opened.pop_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._stack.aclose()
+        await self._opened.aclose()
 
     async def measure(self) -> Sizes:
         """One sync without a cut, at every node; the largest counts."""
@@ -208,10 +210,10 @@ class Bench:
         if proxy.struck.total() > before:
             self.struck[plan[0].way.name] += 1
 
-    async def _lane(self, name: str) -> Lane:
+    async def _lane(self, name: str, opened: AsyncExitStack) -> Lane:
         chain = self.chain
         proxy = ChaosProxy(chain.hub.port, Random(self._rng.random()))
-        await self._stack.enter_async_context(proxy)
+        await opened.enter_async_context(proxy)
         node = await chain.add_node(
             name, [name], options=("--reads", f"{name},{DEPOT}"), via=proxy.port, serve="later"
         )
@@ -225,6 +227,7 @@ class Bench:
 
 
 async def _until(is_so: Callable[[], Awaitable[bool]]) -> None:
+    # Not `asking.until`: nobody is killed here, so a daemon that gives no answer is a failure.
     async with asyncio.timeout(SETTLED_S_MAX):
         while True:
             if await is_so():

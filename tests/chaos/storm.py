@@ -8,9 +8,10 @@ see test_flipped_bits), and nothing below TLS could tell them from what was said
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Final, NamedTuple
 
 from deploy.agreement import check_stock, settle
 from deploy.local_chain import HUB, LocalChain
@@ -27,25 +28,48 @@ GUST_S_MAX: Final = 2.0
 HALF_OPEN_FROM_S: Final = 300.0
 """A half-open line takes 15 to 40 seconds to be noticed, so only a long storm has any."""
 SETTLE_S_MAX: Final = 240.0
+PULLED: Final = "Pulled"
+"""Counted beside the faults of a plan: a cable pulled out of a line."""
 
 
-async def run_storm(folder: Path, seed: int, lasting_s: float) -> str:
-    """Sell through a storm, then compare everything; returns what happened in one line.
+class Storm(NamedTuple):
+    """What happened in one."""
+
+    sales: int
+    connections: int
+    struck: Counter[str]
+    """How often each kind of fault did."""
+
+    def __str__(self) -> str:
+        """In one line; a storm that lost or doubled anything has ended with an error instead."""
+        return (
+            f"{self.sales} sales over {self.connections} connections, "
+            f"faults {dict(self.struck)}: {self.struck.total()}; lost 0, doubled 0, all agree"
+        )
+
+
+async def run_storm(folder: Path, seed: int, lasting_s: float) -> Storm:
+    """Sell through a storm, then compare everything.
 
     Raises:
         LedgerError, DisagreementError, ProcessError: something was lost, doubled or broken by it.
     """
     rng = Random(seed)
     kinds = (*BREAKING, Swallow) if lasting_s >= HALF_OPEN_FROM_S else BREAKING
-    struck: Counter[str] = Counter()
-    async with LocalChain(folder) as chain, asyncio.TaskGroup() as weather:
+    async with AsyncExitStack() as opened:
+        chain = await opened.enter_async_context(LocalChain(folder))
         await chain.start_hub()
-        lines = [await _shop(chain, shop, Random(rng.random())) for shop in SHOPS]
+        lines = [
+            await opened.enter_async_context(ChaosProxy(chain.hub.port, Random(rng.random())))
+            for _ in SHOPS
+        ]
+        for shop, line in zip(SHOPS, lines, strict=True):
+            await _open_shop(chain, shop, line)
         tills = [
             CrashTill(await chain.till(shop), shop, f"till-{shop}", Random(rng.random()))
             for shop in SHOPS
         ]
-        try:
+        async with asyncio.TaskGroup() as weather:
             gusts = [
                 weather.create_task(_gusts(line, Random(rng.random()), kinds)) for line in lines
             ]
@@ -57,28 +81,20 @@ async def run_storm(folder: Path, seed: int, lasting_s: float) -> str:
                 closing_time.set()
             for gust in gusts:
                 gust.cancel()
-            for line in lines:
-                line.plan = no_faults
-                line.end_all()
-                struck += line.struck
-            await _reckon(chain, tills)
-        finally:
-            for line in lines:
-                await line.__aexit__()
-    connections = sum(line.count for line in lines)
-    sales = sum(len(till.sent) for till in tills)
-    return (
-        f"{sales} sales over {connections} connections, faults {dict(struck)}: {struck.total()}; "
-        "lost 0, doubled 0, all agree"
-    )
+        struck: Counter[str] = Counter()
+        for line in lines:
+            line.plan = no_faults
+            line.end_all()
+            struck += line.struck
+        await _reckon(chain, tills)
+    sales, connections = sum(len(till.sent) for till in tills), sum(line.count for line in lines)
+    return Storm(sales, connections, struck)
 
 
-async def _shop(chain: LocalChain, name: str, rng: Random) -> ChaosProxy:
-    line = await ChaosProxy(chain.hub.port, rng).__aenter__()
+async def _open_shop(chain: LocalChain, name: str, line: ChaosProxy) -> None:
     node = await chain.add_node(name, [name], via=line.port, serve="later")
     chain.replace(name, in_other_world(node.daemon, patience="none"))
     await chain.start(name)
-    return line
 
 
 async def _gusts(line: ChaosProxy, rng: Random, kinds: Sequence[type[Fault]]) -> None:
@@ -93,7 +109,7 @@ async def _gusts(line: ChaosProxy, rng: Random, kinds: Sequence[type[Fault]]) ->
     while True:
         await asyncio.sleep(rng.uniform(0, GUST_S_MAX))
         line.end_all()
-        line.struck["Pulled"] += 1
+        line.struck[PULLED] += 1
 
 
 async def _reckon(chain: LocalChain, tills: list[CrashTill]) -> None:

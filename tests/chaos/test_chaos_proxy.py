@@ -63,12 +63,10 @@ async def proxy(echo: Echo) -> AsyncIterator[ChaosProxy]:
     """A proxy before it."""
     app = web.Application()
     app.router.add_get("/", echo.handle)
-    server = TestServer(app, host="127.0.0.1")
-    await server.start_server()
-    assert server.port is not None
-    async with ChaosProxy(server.port, Random(1)) as proxy:
-        yield proxy
-    await server.close()
+    async with TestServer(app, host="127.0.0.1") as server:
+        assert server.port is not None
+        async with ChaosProxy(server.port, Random(1)) as proxy:
+            yield proxy
 
 
 async def talk(

@@ -4,12 +4,10 @@ Without TLS a flipped bit may say something else that is as well formed, and the
 `wss://`, which the node insists on for any hub but one on its own machine.
 """
 
-import os
 from pathlib import Path
-from random import Random, SystemRandom
+from random import Random
 
 import pytest
-from rich.console import Console
 
 from deploy.agreement import check_stock, settle
 from deploy.local_chain import HUB, LocalChain, LocalNode
@@ -25,13 +23,6 @@ from tests.chaos.sales import sell_many, shelf
 TLS = Path(__file__).parent.parent / "node" / "tls"
 FLIPS = 40
 SETTLED_S = 90
-
-
-def seeded(say: Console) -> Random:
-    """Randomness that the printed seed repeats."""
-    seed = int(os.environ.get("EVERSTOCK_SEED") or SystemRandom().randrange(2**32))
-    say.print(f"EVERSTOCK_SEED={seed}")
-    return Random(seed)
 
 
 async def sell_over(chain: LocalChain, name: str, line: ChaosProxy, rng: Random) -> int:
@@ -57,9 +48,8 @@ async def sell_over(chain: LocalChain, name: str, line: ChaosProxy, rng: Random)
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-async def test_over_tls_no_flipped_bit_gets_through(tmp_path: Path) -> None:
-    say = Console(soft_wrap=True)
-    rng = seeded(say)
+async def test_over_tls_no_flipped_bit_gets_through(tmp_path: Path, seed: int) -> None:
+    rng = Random(seed)
     config = tmp_path / "node.toml"
     config.write_text(f'hub_ca = "{TLS / "localhost.pem"}"\n')
     async with LocalChain(tmp_path) as chain:
@@ -83,16 +73,15 @@ async def test_over_tls_no_flipped_bit_gets_through(tmp_path: Path) -> None:
             await chain.start("S01")
             sold = await sell_over(chain, "S01", line, rng)
             await settle(chain, ["S01"], patience_s=SETTLED_S)
-            say.print(f"{line.count} connections, struck {dict(line.struck)}, {sold} sales")
+            print(f"{line.count} connections, struck {dict(line.struck)}, {sold} sales")
             await check_stock(chain, {"S01": shelf(range(sold))})
             await chain.verify([HUB, "S01"])
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-async def test_without_tls_no_flipped_bit_brings_a_daemon_down(tmp_path: Path) -> None:
-    say = Console(soft_wrap=True)
-    rng = seeded(say)
+async def test_without_tls_no_flipped_bit_brings_a_daemon_down(tmp_path: Path, seed: int) -> None:
+    rng = Random(seed)
     async with LocalChain(tmp_path) as chain:
         await chain.start_hub()
         async with ChaosProxy(chain.hub.port, rng) as line:
@@ -107,4 +96,4 @@ async def test_without_tls_no_flipped_bit_brings_a_daemon_down(tmp_path: Path) -
                 return status["connected"] and not status["pending"]
 
             await until(is_sent)
-            say.print(f"{line.count} connections, struck {dict(line.struck)}, {sold} sales")
+            print(f"{line.count} connections, struck {dict(line.struck)}, {sold} sales")

@@ -3,30 +3,17 @@
 The oracle is the HTTP interface and the commands.
 """
 
-import asyncio
 import json
 import shutil
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from deploy.agreement import check_stock, settle
 from deploy.local_chain import HUB, LocalChain
 from deploy.process import Daemon, run_command
-from tests.chaos.test_histories import sell
-
-PATIENCE_S = 60
-
-
-async def until(is_so: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until it is so."""
-    for _ in range(PATIENCE_S * 10):
-        if await is_so():
-            return
-        await asyncio.sleep(0.1)
-    assert await is_so()
+from tests.chaos.asking import sync_status, until, until_last_error
+from tests.chaos.one_by_one import SETTLED_S, open_shops, sell
 
 
 async def hub_command(chain: LocalChain, command: str, *arguments: str) -> str:
@@ -38,11 +25,6 @@ async def status_of(chain: LocalChain, name: str) -> str:
     """What the hub says of a node: active, retiring, retired, revoked; '' when it knows none of that name."""
     listed = json.loads(await hub_command(chain, "nodes", "--json"))["items"]
     return next((node["status"] for node in listed if node["name"] == name), "")
-
-
-async def sync_of(chain: LocalChain, name: str) -> dict[str, Any]:
-    """What a node says of its sessions."""
-    return await chain.operator(name).get("/v1/sync")
 
 
 async def move_hub(chain: LocalChain, backup: Path, data: Path, *, revoke: str = "") -> None:
@@ -63,32 +45,24 @@ async def test_a_hub_restored_on_a_new_machine_has_every_sale_and_keeps_the_thie
 ) -> None:
     """After the backup: sales, a node that was enrolled, and one that was revoked."""
     async with LocalChain(tmp_path) as chain:
-        await chain.start_hub()
-        for name in ("S01", "S02"):
-            await chain.add_node(name, [name])
-            await sell(await chain.till(name), name, range(10))
-        await settle(chain, ["S01", "S02"], patience_s=PATIENCE_S)
+        await open_shops(chain, "S01", "S02", sold=range(10))
         await hub_command(chain, "backup", str(tmp_path / "monday.db"))
         await chain.add_node("S03", ["S03"])
         for name in ("S01", "S02", "S03"):
             await sell(await chain.till(name), name, range(10, 25))
-        await settle(chain, ["S01", "S02", "S03"], patience_s=PATIENCE_S)
+        await settle(chain, ["S01", "S02", "S03"], patience_s=SETTLED_S)
         await hub_command(chain, "revoke", "S01")
-
-        async def is_out() -> bool:
-            return "revoked" in str((await sync_of(chain, "S01"))["last_error"])
-
-        await until(is_out)
+        await until_last_error(chain, "S01", "revoked")
         await chain.stop("S01")
 
         await move_hub(chain, tmp_path / "monday.db", tmp_path / "machine-2")
         there = ["S02", "S03"]
-        await settle(chain, there, patience_s=PATIENCE_S, nodes=there)
+        await settle(chain, there, patience_s=SETTLED_S, nodes=there)
         await check_stock(chain, {"S02": {"A1": -25}, "S03": {"A1": -15}}, nodes=there)
         assert await status_of(chain, "S03") == "active"
         assert await status_of(chain, "S01") == "revoked", "S02 and S03 have told it"
         await chain.start("S01")
-        await until(is_out)
+        await until_last_error(chain, "S01", "revoked")
         await chain.verify([HUB, "S02", "S03"])
 
 
@@ -100,17 +74,13 @@ async def test_a_thief_who_is_first_at_a_restored_hub_is_out_once_it_was_named(
         await chain.start_hub()
         for name in ("S01", "S02"):
             await chain.add_node(name, [name])
-        await settle(chain, ["S01", "S02"], patience_s=PATIENCE_S)
+        await settle(chain, ["S01", "S02"], patience_s=SETTLED_S)
         await hub_command(chain, "backup", str(tmp_path / "monday.db"))
         await chain.stop("S02")
         await move_hub(chain, tmp_path / "monday.db", tmp_path / "machine-2", revoke="S01")
-
-        async def is_out() -> bool:
-            return "revoked" in str((await sync_of(chain, "S01"))["last_error"])
-
-        await until(is_out)
+        await until_last_error(chain, "S01", "revoked")
         await chain.start("S02")
-        await settle(chain, ["S02"], patience_s=PATIENCE_S, nodes=["S02"])
+        await settle(chain, ["S02"], patience_s=SETTLED_S, nodes=["S02"])
 
 
 async def test_a_retired_node_delivers_everything_and_goes(tmp_path: Path) -> None:
@@ -119,7 +89,7 @@ async def test_a_retired_node_delivers_everything_and_goes(tmp_path: Path) -> No
         await chain.start_hub()
         node = await chain.add_node("S01", ["S01"], line="cuttable")
         await chain.add_node("S02", ["S02"])
-        await settle(chain, ["S01", "S02"], patience_s=PATIENCE_S)
+        await settle(chain, ["S01", "S02"], patience_s=SETTLED_S)
         assert node.link is not None
         node.link.cut()
         await sell(await chain.till("S01"), "S01", range(20))
@@ -131,9 +101,9 @@ async def test_a_retired_node_delivers_everything_and_goes(tmp_path: Path) -> No
             return await status_of(chain, "S01") == "retired"
 
         await until(is_gone)
-        await settle(chain, ["S01"], patience_s=PATIENCE_S, nodes=["S02"])
+        await settle(chain, ["S01"], patience_s=SETTLED_S, nodes=["S02"])
         await check_stock(chain, {"S01": {"A1": -20}}, nodes=["S02"])
-        sync = await sync_of(chain, "S01")
+        sync = await sync_status(chain, "S01")
         assert sync["pending"] == 0
         await chain.add_node("S01-new", ["S01"])
 
@@ -144,12 +114,12 @@ async def test_nodes_hear_what_is_stable_after_two_verified_backups(tmp_path: Pa
         await chain.add_node("S01", ["S01"])
         till = await chain.till("S01")
         await sell(till, "S01", range(5))
-        await settle(chain, ["S01"], patience_s=PATIENCE_S)
+        await settle(chain, ["S01"], patience_s=SETTLED_S)
         for name in ("monday.db", "tuesday.db"):
             await hub_command(chain, "backup", str(tmp_path / name))
             await sell(till, "S01", range(3), run=name)
-            await settle(chain, ["S01"], patience_s=PATIENCE_S)
-        assert (await sync_of(chain, "S01"))["stable"] == 5
+            await settle(chain, ["S01"], patience_s=SETTLED_S)
+        assert (await sync_status(chain, "S01"))["stable"] == 5
         lines = await hub_command(chain, "status")
         assert "tuesday.db" in lines
 
@@ -161,11 +131,11 @@ async def test_it_is_told_which_receipts_of_a_replaced_node_may_be_missing(
         await chain.start_hub()
         await chain.add_node("S01", ["S01"])
         await sell(await chain.till("S01"), "S01", range(4))
-        await settle(chain, ["S01"], patience_s=PATIENCE_S)
+        await settle(chain, ["S01"], patience_s=SETTLED_S)
         await chain.kill("S01")
         await chain.add_node("S01-spare", ["S01"], options=["--replaces", "S01"])
         await sell(await chain.till("S01-spare"), "S01", range(4, 6))
-        await settle(chain, ["S01"], patience_s=PATIENCE_S, nodes=["S01-spare"])
+        await settle(chain, ["S01"], patience_s=SETTLED_S, nodes=["S01-spare"])
         found = json.loads(await hub_command(chain, "replaced", "S01", "--json"))
         assert (found["name"], found["replaced"], found["acked"]) == ("S01-spare", "S01", 4)
         assert found["missing_since"] <= found["joined_at"]

@@ -11,7 +11,7 @@ import pytest
 from deploy.agreement import check_stock, settle, stock_rows
 from deploy.local_chain import HUB, LocalChain
 from deploy.process import run_command
-from tests.chaos.asking import metric, until_last_error
+from tests.chaos.asking import metric, sync_status, until_last_error
 from tests.chaos.copies import Made, Told, copy_hub, put_hub_back
 from tests.chaos.sales import sell_many, shelf
 
@@ -52,13 +52,13 @@ async def test_hub_restore_repush(tmp_path: Path, made: Made, told: Told, nodes:
             if nodes == "up":
                 await sell_many(till, "S01", range(sold, sold + 10))
                 sold += 10
-            epoch = (await chain.operator("S02").get("/v1/sync"))["epoch"]
+            epoch = (await sync_status(chain, "S02"))["epoch"]
             await chain.start(HUB)
             if nodes == "down":
                 await chain.start("S01")
             await settle(chain, ["S01", "S02"], patience_s=SETTLED_S)
             await check_stock(chain, {"S01": shelf(range(sold)), "S02": {}})
-            assert (await chain.operator("S02").get("/v1/sync"))["epoch"] != epoch
+            assert (await sync_status(chain, "S02"))["epoch"] != epoch
         await chain.verify([HUB, "S01", "S02"])
 
 
@@ -76,9 +76,10 @@ async def test_hub_restore_cursor_behind_new_head(tmp_path: Path) -> None:
         await sell_many(tills["S01"], "S01", range(100, 300))
         await settle(chain, chain.nodes, patience_s=SETTLED_S)
         head = await metric(chain, HUB, "everstock_hub_head")
+        epoch = (await sync_status(chain, "S01"))["epoch"]
         for name in chain.nodes:
             await chain.stop(name)
-        await put_hub_back(chain, copy)
+        await put_hub_back(chain, copy, told="in silence")
         await chain.start(HUB)
         assert await metric(chain, HUB, "everstock_hub_head") < head
 
@@ -87,12 +88,14 @@ async def test_hub_restore_cursor_behind_new_head(tmp_path: Path) -> None:
         await sell_many(await chain.till("S04"), "S04", range(400))
         await settle(chain, ["S04"], patience_s=SETTLED_S, nodes=["S04"])
         assert await metric(chain, HUB, "everstock_hub_head") > head
+        assert (await sync_status(chain, "S04"))["epoch"] == epoch, "nobody has noticed"
 
         for name in ("S02", "S03", "S01"):
             await chain.start(name)
         everywhere = {"S01": shelf(range(300)), "S02": {}, "S03": {}, "S04": shelf(range(400))}
         await settle(chain, everywhere, patience_s=SETTLED_S)
         await check_stock(chain, everywhere)
+        assert (await sync_status(chain, "S04"))["epoch"] != epoch
         await chain.verify([HUB, *chain.nodes])
 
 
@@ -138,7 +141,7 @@ async def test_hub_replaced_empty_by_another_hub_is_given_nothing_and_the_shop_k
         await sell_many(till, "S01", range(100, 200))
         await until_last_error(chain, "S01", "wrong_hub")
         assert (await chain.operator(HUB).get("/v1/digest", scope="stock:S01"))["rows"] == 0
-        assert (await chain.operator("S01").get("/v1/sync"))["pending"] == 100
+        assert (await sync_status(chain, "S01"))["pending"] == 100
         assert await stock_rows(till, "S01") == shelf(range(200))
 
         await put_hub_back(chain, copy)

@@ -36,14 +36,20 @@ class Day(NamedTuple):
 
 def spelt(key: bytes) -> list[str]:
     """The ways in which a key could be written down."""
-    seed = key.strip()
     return [
-        seed.hex(),
-        base64.b64encode(seed).decode(),
-        base64.urlsafe_b64encode(seed).decode().rstrip("="),
-        repr(seed)[2:-1],
-        seed.decode("latin-1"),
+        key.hex(),
+        base64.b64encode(key).decode().rstrip("="),
+        base64.urlsafe_b64encode(key).decode().rstrip("="),
+        repr(key)[2:-1],
+        key.decode("latin-1"),
     ]
+
+
+def key_in(file: Path) -> bytes:
+    """The key that a file holds in hexadecimal."""
+    key = bytes.fromhex(file.read_text())
+    assert len(key) == 32
+    return key
 
 
 def cmdline(served: Served) -> str:
@@ -121,8 +127,8 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
         "the node operator's token": [operator],
         "the till's token": [till],
         "a token that somebody tried": [FORGED],
-        "the hub's key": spelt((hub_data / "hub.key").read_bytes()),
-        "the node's key": spelt((node_data / "node.key").read_bytes()),
+        "the hub's key": spelt(key_in(hub_data / "hub.key")),
+        "the node's key": spelt(key_in(node_data / "node.key")),
     }
     return Day(said, secrets)
 

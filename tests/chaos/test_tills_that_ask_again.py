@@ -1,7 +1,6 @@
 """Tills that ask again and again, and nodes that die between the commit and the answer: one sale, one answer."""
 
 import asyncio
-import contextlib
 from pathlib import Path
 from random import Random
 
@@ -10,9 +9,12 @@ import pytest
 from deploy.agreement import check_stock, settle
 from deploy.client import Answer, Client, NoAnswerError
 from deploy.local_chain import HUB, LocalChain
+from tests.chaos.asking import until
 
 KEYS = 60
 CRASHES = 3
+CUTS = 4
+ANSWERED_PER_CUT = 10
 
 
 def sale(number: int) -> dict[str, object]:
@@ -29,13 +31,17 @@ async def test_pos_retry_storm(tmp_path: Path) -> None:
         await chain.add_node("S01", ["S01"])
         till, rng = await chain.till("S01"), Random(4)
         told: dict[str, set[str]] = {f"k{number}": set() for number in range(KEYS)}
+        unanswered: list[int] = []
 
         async def send_once(number: int) -> None:
             await asyncio.sleep(rng.uniform(0, 0.15))
-            with contextlib.suppress(NoAnswerError):
+            try:
                 answer = await till.send("/v1/movements", sale(number), f"k{number}", timeout_s=10)
-                assert answer.status == 201, answer
-                told[f"k{number}"].add(answer.json()["id"])
+            except NoAnswerError:
+                unanswered.append(number)
+                return
+            assert answer.status == 201, answer
+            told[f"k{number}"].add(answer.json()["id"])
 
         for crash in range(CRASHES):
             some = range(crash * KEYS // CRASHES, (crash + 1) * KEYS // CRASHES)
@@ -47,6 +53,7 @@ async def test_pos_retry_storm(tmp_path: Path) -> None:
             again = [till.record(f"k{n}", sale(n)) for n in some for _ in range(3)]
             for number, answers in zip(some, _by_three(await asyncio.gather(*again)), strict=True):
                 told[f"k{number}"] |= {answer.json()["id"] for answer in answers}
+        assert 0 < len(unanswered) < 3 * KEYS, "the crashes struck amid the sales"
         assert {len(ids) for ids in told.values()} == {1}
         listed = [row["id"] async for row in chain.operator("S01").rows("/v1/movements")]
         assert sorted(listed) == sorted(movement for ids in told.values() for movement in ids)
@@ -67,18 +74,23 @@ async def test_power_cut_the_moment_after_an_answer_keeps_the_sale(tmp_path: Pat
         await chain.start_hub()
         await chain.add_node("S01", ["S01"])
         answered: set[str] = set()
-        for cut in range(4):
+        for cut in range(CUTS):
             till = await chain.till("S01")
-            selling = asyncio.create_task(_sell_until_cut(till, cut, answered))
-            await asyncio.sleep(0.3)
-            await asyncio.gather(chain.kill("S01"), chain.kill(HUB))
-            await selling
+            enough = len(answered) + ANSWERED_PER_CUT
+
+            async def is_enough(enough: int = enough) -> bool:
+                return len(answered) >= enough
+
+            async with asyncio.TaskGroup() as trade:
+                trade.create_task(_sell_until_cut(till, cut, answered))
+                await until(is_enough, poll_s=0)
+                await asyncio.gather(chain.kill("S01"), chain.kill(HUB))
             await chain.start(HUB)
             await chain.start("S01")
         listed = {row["id"] async for row in chain.operator("S01").rows("/v1/movements")}
-        assert len(answered) > 20
+        assert len(answered) >= CUTS * ANSWERED_PER_CUT
         assert answered <= listed
-        assert len(listed) - len(answered) <= 4, "at most the one on the wire, each time"
+        assert len(listed) - len(answered) <= CUTS, "at most the one on the wire, each time"
         await settle(chain, ["S01"], patience_s=90)
         await check_stock(chain, {"S01": {"A1": -len(listed)}})
 
@@ -89,4 +101,5 @@ async def _sell_until_cut(till: Client, cut: int, answered: set[str]) -> None:
             answer = await till.send("/v1/movements", sale(number), f"{cut}-{number}", timeout_s=10)
         except NoAnswerError:
             return
+        assert answer.status == 201, answer
         answered.add(answer.json()["id"])

@@ -7,6 +7,7 @@ the product's own code and held to what had been answered.
 
     tracing      a command under strace, and its system calls
     recording    those calls as events on files, and as what left the process
+    recorder     runs a command or a daemon on a folder, and makes the recording of it
     streams      answers and frames in the bytes of a socket
     disk         what is certainly on the disk, and what may be
     explore      crash states of a recording, and their verdict

@@ -21,10 +21,10 @@ from runtime.folder import Folder
 from runtime.keys import load_or_create_signing_key
 from runtime.world import World
 from tests.bench.shops import found_hub
-from tests.crash.chains import Recorded
 from tests.crash.explore import Layout
 from tests.crash.hubs import verified
 from tests.crash.nodes import integrity, sell
+from tests.crash.recorder import Recorder
 from tests.crash.recording import Recording
 from tests.crash.streams import Fact, Said
 from tests.node.enrolled import enrolled_folder
@@ -55,7 +55,7 @@ async def copies(place: Path) -> list[Recording]:
 async def _of(module: Module, place: Path) -> list[Recording]:
     kept, again = place / f"{module}-kept", place / f"{module}-again"
     kept.mkdir(mode=0o700)
-    backup, restore = Recorded(module, kept), Recorded(module, again)
+    backup, restore = Recorder(module, kept), Recorder(module, again)
     await backup.run("backup", "--data", str(place / module), str(kept / _COPY))
     made = await backup.read(f"{module}, backup", {"checker": "copy", "module": module})
     await restore.run("restore", "--data", str(again), str(kept / _COPY))

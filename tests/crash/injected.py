@@ -10,8 +10,9 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
@@ -24,13 +25,12 @@ from protocol.chain import CHAIN_START, extend_all
 from runtime.service import EXIT_IO, EXIT_OK
 from tests.bench.shops import found_hub
 from tests.crash import recording, tracing
-from tests.crash.explore import Scratch
+from tests.crash.explore import Checker, Scratch
 from tests.crash.hubs import HubChecker
 from tests.crash.nodes import NodeChecker
 from tests.crash.streams import Acknowledged, Answered, Fact
 from tests.crash.tracing import Traced
 from tests.hub.peer import Peer
-from tests.node.enrolled import Shop as Enrolled
 from tests.node.enrolled import enrolled_folder
 from tests.store.shop import Shop, counted
 
@@ -42,13 +42,14 @@ _ANSWER_S_MAX: Final = 5.0
 _CRASHED: Final = "Traceback"
 _BROKEN: Final = "writing has ended until restart"
 _TICK_S: Final = 0.05
+_NEVER: Final = 0
 _END_TICKS: Final = 200
 
 Module = Literal["node", "hub"]
 
 
 class Fault(NamedTuple):
-    """The call of this name that fails, counted from 1 in each thread, and how."""
+    """The call of this name that fails, counted from 1 in each thread, and how; number 0 never comes."""
 
     module: Module
     call: str
@@ -58,6 +59,16 @@ class Fault(NamedTuple):
     def __str__(self) -> str:
         """As in a list."""
         return f"{self.module}: {self.call} number {self.at} fails with {self.error}"
+
+
+class Morning(NamedTuple):
+    """A daemon's folder, what it is asked to do, and who judges the folder afterwards."""
+
+    folder: Path
+    database: str
+    checker: Callable[[Path, Mapping[str, object]], Checker]
+    work: Callable[[aiohttp.ClientSession, str, list[Fact]], Awaitable[int]]
+    """Given the daemon's address, adds to the facts what was told; how often it was refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,48 +85,57 @@ class Outcome:
 async def strike(fault: Fault) -> Outcome:
     """Run a short morning of a daemon in which this one call fails, and look at what is left."""
     with Scratch() as place:
-        if fault.module == "node":
-            return await _strike_node(place, fault)
-        return await _strike_hub(place, fault)
+        return await _strike(place, fault)
 
 
 async def calls_made(module: Module, call: str) -> int:
     """How many calls of that name the busiest thread makes in an undisturbed morning."""
     with Scratch() as place:
-        fault = Fault(module, call, "EIO", 0)
-        outcome = await (_strike_node if module == "node" else _strike_hub)(place, fault)
+        outcome = await _strike(place, Fault(module, call, "EIO", _NEVER))
         assert not outcome.problems, outcome.problems
         lines = (place / "trace").read_text().splitlines()
     threads = Counter(line.split()[0] for line in lines if re.match(rf"\d+ +{call}\(", line))
     return max(threads.values(), default=0)
 
 
-async def _strike_node(place: Path, fault: Fault) -> Outcome:
-    shop = enrolled_folder(place / "node")
-    daemon = _daemon(place, fault, DATABASE_NAME)
+async def _strike(place: Path, fault: Fault) -> Outcome:
+    morning = await (_at_the_tills if fault.module == "node" else _at_the_door)(place)
+    daemon = _daemon(place, fault, morning)
     told: list[Fact] = []
     refused = 0
     try:
         await daemon.start()
         if started := await daemon.listens():
             async with aiohttp.ClientSession() as http:
-                refused = await _sell(http, daemon, shop, told)
+                refused = await morning.work(http, daemon.url, told)
         ended, problems = await _ended(daemon, started=started)
     finally:
         await daemon.kill()
-    checker_place = place / "checked"
-    checker_place.mkdir()
-    checker = NodeChecker(checker_place, {})
+    checked = place / "checked"
+    checked.mkdir()
+    checker = morning.checker(checked, {})
     for fact in told:
         checker.note(fact)
-    problems += checker.problems(recording.snapshot(shop.folder.path))
+    problems += checker.problems(recording.snapshot(morning.folder))
     return Outcome(len(told), refused, ended, tuple(problems))
 
 
-async def _sell(
-    http: aiohttp.ClientSession, daemon: Traced, shop: Enrolled, told: list[Fact]
-) -> int:
-    client, refused = Client(http, daemon.url, shop.operator_token), 0
+async def _at_the_tills(place: Path) -> Morning:
+    shop = enrolled_folder(place / "node")
+    work = partial(_sell, shop.operator_token)
+    return Morning(shop.folder.path, DATABASE_NAME, NodeChecker, work)
+
+
+async def _at_the_door(place: Path) -> Morning:
+    shop = Shop("S01")
+    for number in range(_BATCHES * 2):
+        shop.records(*(counted("S01", f"SKU-{(number + at) % 5}", -1) for at in range(2)))
+    await found_hub(place / "hub", [shop])
+    return Morning(place / "hub", DATABASE, HubChecker, partial(_push, shop))
+
+
+async def _sell(token: str, http: aiohttp.ClientSession, url: str, told: list[Fact]) -> int:
+    client, refused = Client(http, url, token), 0
     for number in range(_SALES):
         sku_lines: list[dict[str, Any]] = [{"sku": f"SKU-{at}", "delta": -1} for at in range(2)]
         sale = {"kind": "sale", "location": "S01", "lines": sku_lines}
@@ -133,36 +153,10 @@ async def _sell(
     return refused
 
 
-async def _strike_hub(place: Path, fault: Fault) -> Outcome:
-    shop = Shop("S01")
-    for number in range(_BATCHES * 2):
-        shop.records(*(counted("S01", f"SKU-{(number + at) % 5}", -1) for at in range(2)))
-    folder = place / "hub"
-    await found_hub(folder, [shop])
-    daemon = _daemon(place, fault, DATABASE)
-    told: list[Fact] = []
-    refused = 0
-    try:
-        await daemon.start()
-        if started := await daemon.listens():
-            async with aiohttp.ClientSession() as http:
-                refused = await _push(http, daemon, shop, told)
-        ended, problems = await _ended(daemon, started=started)
-    finally:
-        await daemon.kill()
-    checker_place = place / "checked"
-    checker_place.mkdir()
-    checker = HubChecker(checker_place, {})
-    for fact in told:
-        checker.note(fact)
-    problems += checker.problems(recording.snapshot(folder))
-    return Outcome(len(told), refused, ended, tuple(problems))
-
-
-async def _push(http: aiohttp.ClientSession, daemon: Traced, shop: Shop, told: list[Fact]) -> int:
+async def _push(shop: Shop, http: aiohttp.ClientSession, url: str, told: list[Fact]) -> int:
     refused = 0
     for visit in range(3):
-        peer = Peer(http, f"{daemon.url}/v1/session", shop)
+        peer = Peer(http, f"{url}/v1/session", shop)
         peer.boot = bytes([visit]) * 16
         try:
             async with asyncio.timeout(_ANSWER_S_MAX), peer:
@@ -183,8 +177,8 @@ def _chain(shop: Shop, acked: int) -> bytes:
     return bytes(extend_all(CHAIN_START, [item.body for item in shop.log[:acked]]))
 
 
-def _daemon(place: Path, fault: Fault, database: str) -> Traced:
-    folder = place / fault.module
+def _daemon(place: Path, fault: Fault, morning: Morning) -> Traced:
+    folder, database = morning.folder, morning.database
     names = (database, f"{database}-wal", f"{database}-journal", "daemon.json", "lock")
     paths = [str(folder), *(str(folder / name) for name in names)]
     inject = f"inject={fault.call}:error={fault.error}:when={fault.at}"
@@ -195,7 +189,7 @@ def _daemon(place: Path, fault: Fault, database: str) -> Traced:
         log=place / "log",
         options=(
             *("-e", f"trace={fault.call}"),
-            *(("-e", inject) if fault.at else ()),
+            *(() if fault.at == _NEVER else ("-e", inject)),
             *(argument for path in paths for argument in ("-P", path)),
         ),
     )

@@ -12,10 +12,8 @@ from nacl.signing import SigningKey
 from node.enrolment import NONCE_BYTES, enrol, hub_address
 from protocol.enrolment import code_from_text
 from tests.bench.shops import found_hub
-from tests.crash import recording
-from tests.crash.planted import program
+from tests.crash.recorder import Recorder
 from tests.crash.recording import Recording
-from tests.crash.tracing import Traced
 from tests.hub.peer import Peer
 from tests.store.shop import Shop, counted, edited
 
@@ -34,27 +32,9 @@ async def pushes(place: Path, *, bug: str | None = None) -> Recording:
 
 async def founding(place: Path, *, bug: str | None = None) -> Recording:
     """`init`, from an empty folder to the office's code."""
-    folder, trace = place / "hub", place / "trace"
-    command = Traced(
-        "hub",
-        ("init", "--data", str(folder)),
-        trace=trace,
-        log=place / "hub.log",
-        program=() if bug is None else program(bug, "hub"),
-    )
-    await command.start()
-    try:
-        assert (await command.wait())[0] == 0, command.words()
-    finally:
-        await command.kill()
-    return await asyncio.to_thread(
-        recording.read,
-        trace,
-        folder,
-        title="hub, init",
-        before={},
-        knowledge={"checker": "init"},
-    )
+    hub = Recorder("hub", place / "hub", bug=bug)
+    await hub.run("init")
+    return await hub.read("hub, init", {"checker": "init"})
 
 
 async def flood(place: Path) -> Recording:
@@ -66,35 +46,12 @@ async def flood(place: Path) -> Recording:
 async def _recorded(
     title: str, shops: list[Shop], work: Work, place: Path, *, bug: str | None = None
 ) -> Recording:
-    folder, trace = place / "hub", place / "trace"
-    trace.unlink(missing_ok=True)
-    await found_hub(folder, shops)
-    before = recording.snapshot(folder)
-    daemon = Traced(
-        "hub",
-        ("serve", "--data", str(folder), "--listen", "127.0.0.1:0"),
-        trace=trace,
-        log=place / "hub.log",
-        program=() if bug is None else program(bug, "hub"),
-    )
-    token = (folder / "operator.token").read_text().strip()
-    await daemon.start()
-    try:
-        assert await daemon.listens(), daemon.words()
-        async with aiohttp.ClientSession() as http:
-            sessions = await work(http, daemon.url, token, shops)
-        code = await daemon.stop()
-        assert code == 0, daemon.words()
-    finally:
-        await daemon.kill()
-    return await asyncio.to_thread(
-        recording.read,
-        trace,
-        folder,
-        title=title,
-        before=before,
-        knowledge={"checker": "hub", "sessions": sessions},
-    )
+    hub = Recorder("hub", place / "hub", bug=bug)
+    await found_hub(hub.folder, shops)
+    token = (hub.folder / "operator.token").read_text().strip()
+    async with hub.serving() as daemon, aiohttp.ClientSession() as http:
+        sessions = await work(http, daemon.url, token, shops)
+    return await hub.read(title, {"checker": "hub", "sessions": sessions})
 
 
 def _shop(name: str, *, operations: int, skus: int) -> Shop:

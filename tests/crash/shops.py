@@ -18,10 +18,8 @@ from node.replica import SCHEMA
 from runtime.connection import connect_writer
 from runtime.migrations import Schema, migrate
 from runtime.queries import load_queries
-from tests.crash import recording
-from tests.crash.planted import program
+from tests.crash.recorder import Recorder
 from tests.crash.recording import Recording
-from tests.crash.tracing import Traced
 from tests.node.enrolled import Shop, enrolled_folder
 
 SHOP: Final = "S01"
@@ -39,61 +37,38 @@ Work = Callable[[Client], Awaitable[Mapping[str, object]]]
 
 async def day(place: Path, *, bug: str | None = None) -> Recording:
     """Sales one by one and from eight tills at once, batches, a count, reversals."""
-    return await _recorded("node, a day", enrolled_folder(place / "node"), _day, place, bug=bug)
+    return await _recorded("node, a day", enrolled_folder(place / "node"), _day, bug=bug)
 
 
 async def receipts(place: Path) -> Recording:
     """Sales of sixty lines until the WAL has been written back into the database in the middle of them."""
-    return await _recorded("node, checkpoint", enrolled_folder(place / "node"), _receipts, place)
+    return await _recorded("node, checkpoint", enrolled_folder(place / "node"), _receipts)
 
 
 async def upgrade(place: Path) -> Recording:
     """The first version's database, half of its answers older than 400 days: brought up to date, forgotten, sold on."""
     shop = enrolled_folder(place / "node")
-    first = await _recorded("before", shop, _old_sales, place)
+    first = await _recorded("before", shop, _old_sales)
     movements = _of_first_version(shop.database)
     assert len(movements) == _OLD_SALES, "the old database holds what was sold"
     knowledge = {"before": movements}
     assert first.told
-    return await _recorded("node, upgrade", shop, _few_sales, place, knowledge)
+    return await _recorded("node, upgrade", shop, _few_sales, knowledge)
 
 
 async def _recorded(
     title: str,
     shop: Shop,
     work: Work,
-    place: Path,
     knowledge: Mapping[str, object] | None = None,
     *,
     bug: str | None = None,
 ) -> Recording:
-    folder, trace = shop.folder.path, place / "trace"
-    trace.unlink(missing_ok=True)
-    before = recording.snapshot(folder)
-    daemon = Traced(
-        "node",
-        ("serve", "--data", str(folder), "--listen", "127.0.0.1:0"),
-        trace=trace,
-        log=place / "node.log",
-        program=() if bug is None else program(bug, "node"),
-    )
-    await daemon.start()
-    try:
-        assert await daemon.listens(), daemon.words()
-        async with aiohttp.ClientSession() as http:
-            learnt = await work(Client(http, daemon.url, shop.operator_token))
-        code = await daemon.stop()
-        assert code == 0, daemon.words()
-    finally:
-        await daemon.kill()
-    return await asyncio.to_thread(
-        recording.read,
-        trace,
-        folder,
-        title=title,
-        before=before,
-        knowledge={"checker": "node", "token": shop.operator_token, **(knowledge or {}), **learnt},
-    )
+    node = Recorder("node", shop.folder.path, bug=bug)
+    async with node.serving() as daemon, aiohttp.ClientSession() as http:
+        learnt = await work(Client(http, daemon.url, shop.operator_token))
+    known = {"checker": "node", "token": shop.operator_token, **(knowledge or {}), **learnt}
+    return await node.read(title, known)
 
 
 async def _day(client: Client) -> Mapping[str, object]:

@@ -120,8 +120,11 @@ def _recorded(place: Path, code: str) -> Recording:
             log=place / "log",
             program=("-c", code),
         )
-        await program.start()
-        assert (await program.wait())[0] == 0, program.words()
+        try:
+            await program.start()
+            assert (await program.wait())[0] == 0, program.words()
+        finally:
+            await program.kill()
 
     asyncio.run(work())
     return recording.read(place / "trace", folder, title="program", before={})

@@ -13,9 +13,6 @@ from tests.hardening.attacks import Attack, Strike, assault, sale
 from tests.hardening.line import Line
 from tests.hardening.victim import Victim, victim
 
-# An attacker that is cut while it still connects leaves its own socket to the collector.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 PATIENCE_S = 20.0
 PLACES = 60
 OWN_DESCRIPTORS = 40

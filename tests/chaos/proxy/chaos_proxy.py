@@ -11,9 +11,10 @@ from asyncio import StreamReader, StreamWriter
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import Final, Self
+from typing import Final
 
 from tests.chaos.proxy.faults import UP, Direction, Fault
+from tests.chaos.proxy.listening import Listening, end
 from tests.chaos.proxy.pieces import Kind
 from tests.chaos.proxy.stream import Broken, Swallowed, Way
 
@@ -41,13 +42,14 @@ class Connection:
         self.down = down
 
 
-class ChaosProxy:
+class ChaosProxy(Listening):
     """Listens on a free port of 127.0.0.1; `plan(number)` gives what the connection of that number suffers.
 
     With `reads=Kind.RAW` what passes is encrypted: faults that count frames strike nothing.
     """
 
     def __init__(self, upstream_port: int, rng: Random, *, reads: Kind = Kind.HEAD) -> None:
+        super().__init__()
         self.upstream_port = upstream_port
         self.plan: Plan = no_faults
         self.struck: Counter[str] = Counter()
@@ -58,56 +60,18 @@ class ChaosProxy:
         self._served = asyncio.Event()
         self._open = asyncio.Event()
         self._open.set()
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-        assert self._server is not None, "not started"
-        return int(self._server.sockets[0].getsockname()[1])
 
     def shut(self) -> None:
         """End every connection; whoever comes now waits at the door."""
         self._open.clear()
         self.end_all()
 
-    def end_all(self) -> None:
-        """End every connection, as a cable that is pulled and put back."""
-        for task in self._tasks:
-            task.cancel()
-
     def let_in(self) -> None:
         """Undo `shut`."""
         self._open.set()
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._server is not None, "entered"
-        self._server.close()
-        while self._tasks:
-            self.end_all()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._server.wait_closed()
-
-    async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
-        # The streams module only logs what a handler raises, so nothing but bugs may leave it.
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        try:
-            await self._open.wait()
-            await self._pass_on(reader, writer)
-        except asyncio.CancelledError:
-            pass  # ended: this task has no other owner
-        finally:
-            self._tasks.discard(task)
-            writer.transport.abort()
-
     async def _pass_on(self, reader: StreamReader, writer: StreamWriter) -> None:
+        await self._open.wait()
         try:
             hub_reader, hub_writer = await asyncio.open_connection("127.0.0.1", self.upstream_port)
         except OSError:
@@ -124,12 +88,7 @@ class ChaosProxy:
                 await self._lose_the_node(connection, writer, hub_writer, up)
         finally:
             hub_writer.transport.abort()
-            for task in (up, down, holding):
-                task.cancel()
-            ends = await asyncio.gather(up, down, holding, return_exceptions=True)
-        for end in ends:
-            if isinstance(end, Exception):
-                raise end
+            await end(up, down, holding)
 
     def _connection(self) -> Connection:
         number, self.count = self.count, self.count + 1
