@@ -1,7 +1,8 @@
 """Do all replicas agree, and on the right thing? Asked over HTTP and with `verify`, of hub and nodes alike.
 
-Invariant: a chain is called settled only when nothing is pending anywhere and every scope's digest was read
-equal at the hub and at every node; what agrees may still be wrong, so sums are compared apart from that.
+Invariant: a chain is called settled only when every node talks with the hub, nothing is pending anywhere and every
+scope's digest was read equal at the hub and at every node; what agrees may still be wrong, so sums are compared apart
+from that. A node that is away says of itself what was true before: a hub put back to a backup may lack what it has.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ async def settle(
     say: Callable[[str], None] = lambda _: None,
     nodes: Iterable[str] | None = None,
 ) -> None:
-    """Wait until nothing is pending and the digests of every `stock:<location>` are equal everywhere.
+    """Wait until all are connected, nothing is pending and the digests of every `stock:<location>` are equal everywhere.
 
     `nodes` are those that shall agree with the hub, else all.
 
@@ -91,6 +92,8 @@ async def _what_is_open(chain: LocalChain, scopes: list[str], names: list[str]) 
     """Empty when the chain is settled, else one sentence."""
     try:
         pending = {name: await _pending(chain.operator(name)) for name in names}
+        if away := [name for name, count in pending.items() if count is None]:
+            return f"not connected: {', '.join(away)}"
         if any(pending.values()):
             return f"pending: { {name: count for name, count in pending.items() if count} }"
         for scope in scopes:
@@ -104,12 +107,12 @@ async def _what_is_open(chain: LocalChain, scopes: list[str], names: list[str]) 
     return ""
 
 
-async def _pending(client: Client) -> int:
+async def _pending(client: Client) -> int | None:
+    """How many operations wait to be acknowledged; None of a node that does not talk with the hub."""
     sync = await client.get("/v1/sync")
     if sync["quarantined"]:
         raise DisagreementError(f"{client.url}: quarantined {sync['quarantined']}")
-    pending: int = sync["pending"]
-    return pending
+    return sync["pending"] if sync["connected"] else None
 
 
 def _brief(digest: Mapping[str, Any]) -> str:
