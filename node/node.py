@@ -21,6 +21,7 @@ from node.commands import answering, movements
 from node.commands.movements import Here
 from node.commands.requests import Answer, Authority, Caller, Movement, Refusal
 from node.dialling import Dial, over_web_socket
+from node.documents import Documents
 from node.housekeeping import Housekeeping
 from node.joining import KEY_NAME, OPERATOR
 from node.live.events import Sync, json_of
@@ -75,6 +76,7 @@ class Node:
         self._uplink = uplink
         self._callers = callers
         self.live = Live(store, metrics, self._sync)
+        self.documents = Documents(store, self._write, self._here)
         self._housekeeping = Housekeeping(store, world, uplink.local, retention)
         self._background: list[asyncio.Task[None]] = []
         self._failure_listeners: list[Callable[[], None]] = []

@@ -16,6 +16,8 @@ from tests.node.processes import CHECKOUT, serving
 EXAMPLES = 5  # per address and phase, beside those that coverage works out from the schemas
 # They never end, so schemathesis would wait for each of their answers; test_streams asks them.
 ENDLESS = "^/v1/(events|live)$"
+# All collections are served by the same lines: one of each form of address, and what contradicts itself.
+ALIKE = "^/v1/(locations|suppliers|attributes|levels|alerts|transfers|stocktakes)(/|$)"
 
 
 @pytest.mark.timeout(300)  # 25 s of work, for two processes
@@ -32,7 +34,7 @@ def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
                 ),
                 *("--config-file", str(Path(__file__).with_name("schemathesis.toml"))),
                 *("run", f"{node.url}/openapi.json"),
-                *("--exclude-path-regex", ENDLESS, "--max-examples", str(EXAMPLES)),
+                *("--exclude-path-regex", f"{ENDLESS}|{ALIKE}", "--max-examples", str(EXAMPLES)),
                 *("--seed", "1", "--generation-database", "none", "--workers", "2"),
             ],
             cwd=tmp_path,  # it keeps notes beside where it runs
