@@ -1,0 +1,179 @@
+"""Every table, cell by cell: what it allows happens and does no more than it says; what it does not is refused."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import pytest
+
+from protocol.documents import Document
+from protocol.workflows import orders, stocktakes, transfers
+from protocol.workflows.count_sheet import read as read_sheet
+from protocol.workflows.progress import BOOKED, MOVED
+from protocol.workflows.steps import Fault, Party, Step, StepRefused, Transition, pairs_of
+from tests.protocol.workflows import order_cases, stocktake_cases, transfer_cases
+from tests.protocol.workflows.shops import PLACES, Device, Ops
+
+RECEIVED = transfers.Stage.RECEIVED
+Do = Callable[[Document, str, Party], Sequence[Step]]
+
+
+class Paper:
+    """A kind of document as the tests below need it: its table, its stages, and what may be tried."""
+
+    def __init__(
+        self,
+        table: Iterable[Transition],
+        reached: Iterable[tuple[str, Ops]],
+        tries: Mapping[str, str],
+        stage_of: Callable[[Document], str],
+        do: Do,
+    ) -> None:
+        self.table = tuple(table)
+        self.reached = tuple(reached)
+        self.tries = tries
+        self.stage_of = stage_of
+        self.do = do
+
+
+def _transfer(document: Document, name: str, party: Party) -> Sequence[Step]:
+    return transfers.act(document, PLACES, {party}, transfer_cases.command(name, "event"))
+
+
+def _order(kind: orders.Kind) -> Do:
+    def do(document: Document, name: str, party: Party) -> Sequence[Step]:
+        return orders.act(document, kind, PLACES, {party}, order_cases.command(name, "event"))
+
+    return do
+
+
+def _stocktake(document: Document, name: str, party: Party) -> Sequence[Step]:
+    command = stocktake_cases.command(name, "event")
+    return stocktakes.act(document, PLACES, {party}, command, stocktake_cases.NONE)
+
+
+PAPERS = {
+    "transfer": Paper(
+        transfers.TABLE,
+        (
+            *((stage, transfer_cases.reached(stage)) for stage in transfers.Stage),
+            (RECEIVED, transfer_cases.reached(RECEIVED, transfer_cases.TOO_MUCH)),
+        ),
+        {name: one[0] for name, one in transfer_cases.TRIES.items()},
+        lambda document: transfers.stage_of(transfers.read(document)),
+        _transfer,
+    ),
+    **{
+        str(kind): Paper(
+            orders.TABLES[kind],
+            [(stage, order_cases.reached(kind, stage)) for stage in order_cases.paths(kind)],
+            {name: one[0] for name, one in order_cases.TRIES.items()},
+            lambda document: orders.stage_of(orders.read(document)),
+            _order(kind),
+        )
+        for kind in orders.Kind
+    },
+    "stocktake": Paper(
+        stocktakes.TABLE,
+        [
+            (stage, stocktake_cases.done(*path).ops)
+            for base, path in stocktake_cases.BASES.items()
+            for stage in ("review" if base.startswith("recount") else base,)
+        ],
+        {name: one[0] for name, one in stocktake_cases.TRIES.items()},
+        lambda document: read_sheet(document).progress.stage,
+        _stocktake,
+    ),
+}
+ALL = pytest.mark.parametrize("paper", PAPERS.values(), ids=PAPERS)
+
+
+def rows(paper: Paper, verb: str, stage: str) -> list[Transition]:
+    """The rows that are about a verb in a stage."""
+    return [row for row in paper.table if row.verb == verb and stage in row.sources]
+
+
+def outcome(
+    paper: Paper, document: Document, name: str, party: Party
+) -> tuple[Sequence[Step], Fault | None]:
+    """The steps, or why there are none."""
+    try:
+        return paper.do(document, name, party), None
+    except StepRefused as refused:
+        return (), refused.fault
+
+
+def named(steps: Iterable[Step], prefix: str) -> set[str]:
+    """The legs or books that steps write elements of."""
+    fields = (write.field for step in steps for write in step.writes)
+    return {f.removeprefix(prefix).split("/")[0] for f in fields if f.startswith(prefix)}
+
+
+@ALL
+def test_every_verb_in_every_stage_by_every_party_does_what_its_row_says_or_is_refused(
+    paper: Paper,
+) -> None:
+    for stage, ops in paper.reached:
+        for name, verb in paper.tries.items():
+            for party in Party:
+                allowed = rows(paper, verb, stage)
+                mine = [row for row in allowed if party in row.parties]
+                device = Device("one", frozenset({Party.OFFICE}), dict(ops))
+                steps, fault = outcome(paper, device.document, name, party)
+                by_table = fault in (Fault.WRONG_PARTY, Fault.WRONG_STAGE)
+                assert by_table is not bool(mine), (stage, name, party)
+                if by_table:
+                    expected = Fault.WRONG_PARTY if allowed else Fault.WRONG_STAGE
+                    assert fault is expected, (stage, name, party)
+                if fault is not None:
+                    continue
+                device.record(steps)
+                assert paper.stage_of(device.document) in mine[0].targets, (stage, name)
+                assert named(steps, MOVED) <= mine[0].legs, (stage, name)
+                assert named(steps, BOOKED) <= mine[0].books, (stage, name)
+
+
+@ALL
+def test_every_row_is_gone_through_to_each_stage_it_names(paper: Paper) -> None:
+    """A row that nothing reaches is a promise that nobody tries."""
+    gone = set()
+    for stage, ops in paper.reached:
+        for name, verb in paper.tries.items():
+            for row in rows(paper, verb, stage):
+                device = Device("one", frozenset({Party.OFFICE}), dict(ops))
+                try:
+                    device.record(paper.do(device.document, name, min(row.parties)))
+                except StepRefused:
+                    continue
+                gone.add((verb, stage, paper.stage_of(device.document)))
+    told = {(row.verb, s, t) for row in paper.table for s in row.sources for t in row.targets}
+    assert told == gone
+
+
+@ALL
+def test_of_an_act_at_most_one_operation_has_no_name_and_goods_come_first(paper: Paper) -> None:
+    """One idempotency key can then name the whole act, and an operation's home is its first counter's location."""
+    for _, ops in paper.reached:
+        for name in paper.tries:
+            for party in Party:
+                device = Device("one", frozenset({Party.OFFICE}), dict(ops))
+                try:
+                    steps = paper.do(device.document, name, party)
+                except StepRefused:
+                    continue
+                assert len([step for step in steps if step.name is None]) <= 1, name
+                for step in steps:
+                    assert not step.counters or step.counters[0].location == step.location
+                    assert step.counters or step.writes, "nothing is recorded that says nothing"
+
+
+@ALL
+def test_a_document_at_rest_has_each_pair_in_the_table_turned_round(paper: Paper) -> None:
+    pairs = pairs_of("kind", paper.table)
+    told = {("kind", s, t) for row in paper.table for s in row.sources for t in row.targets}
+    assert set(pairs) == told
+    assert {row for found in pairs.values() for row in found} == set(paper.table)
+
+
+@pytest.mark.parametrize("ranks", [transfers.RANKS, orders.RANKS, stocktakes.RANKS])
+def test_no_two_decisions_have_one_rank(ranks: Mapping[str, int]) -> None:
+    assert len(set(ranks.values())) == len(ranks)
+    assert min(ranks.values()) > 0, "an unranked stage of a draft loses to every decision"
