@@ -33,7 +33,7 @@ from protocol.declarations.naming import (
     locations_of,
     scopes_of,
 )
-from protocol.declarations.reading import Values, shown_values, value_of
+from protocol.declarations.reading import Values, shown_value, shown_values
 from protocol.declarations.vocabulary import (
     ARCHIVED,
     ATTRIBUTES,
@@ -197,10 +197,9 @@ def _is_creator(work: _Work, held: Held) -> bool:
 
 
 def _check_open(collection: Collection, held: Held) -> None:
-    stage = collection.field(STAGE)
-    if stage is None or not collection.open_while:
+    if not collection.open_while:
         return
-    stands = value_of(stage, held.fields)
+    stands = shown_value(collection, STAGE, held.fields)
     if stands not in collection.open_while:
         raise Refusal("conflict", f"this {collection.one} is {stands}: it is not edited any more")
 

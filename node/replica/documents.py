@@ -17,7 +17,7 @@ from node.replica import changes, identity
 from node.replica.cursors import read_texts, write_cursor
 from protocol.codec import unpack
 from protocol.declarations.naming import codes_of, id_of
-from protocol.declarations.reading import Values, value_of
+from protocol.declarations.reading import Values, shown_value
 from protocol.declarations.vocabulary import ARCHIVED, Collection
 from protocol.documents import Document, fields_from_wire
 from protocol.effects import DocumentKey, FieldEffect, effects_from_wire
@@ -157,9 +157,8 @@ def _is_asked_for(query: DocumentQuery, held: Held) -> bool:
         return True
     codes = codes_of(query.collection, held.id)
     for name, wanted in query.matching.items():
-        declared = query.collection.field(name)
-        assert declared is not None, "only declared fields are asked for"
-        if codes.get(name, value_of(declared, held.fields)) != wanted:
+        shown = codes.get(name) or shown_value(query.collection, name, held.fields)
+        if shown != wanted:
             return False
     return True
 

@@ -4,14 +4,18 @@ Invariant: no stage is written by hand. What a step writes (decisions, goods tha
 the same documents that these declarations do not name.
 """
 
+from collections.abc import Mapping
+from enum import StrEnum
 from typing import Final
 
+from protocol.clock import Stamp
 from protocol.declarations.kinds import (
     Choice,
     Code,
     Day,
     Flag,
     Id,
+    Instant,
     Part,
     Record,
     Text,
@@ -29,6 +33,9 @@ from protocol.declarations.vocabulary import (
     Set,
     Writers,
 )
+from protocol.documents import Document, FieldState
+from protocol.effects import Join
+from protocol.ids import ReplicaId
 from protocol.limits import (
     DELTA_MAX,
     DOCUMENT_LINES_MAX,
@@ -36,6 +43,11 @@ from protocol.limits import (
     REASON_CHARS_MAX,
     REFERENCE_CHARS_MAX,
 )
+from protocol.workflows import count_sheet, orders, transfers
+
+Values = Mapping[str, object]
+
+_NEVER: Final = Stamp(0, 0, ReplicaId(bytes(16)))
 
 LINES: Final = Entries(
     "lines",
@@ -58,15 +70,35 @@ _REFERENCE: Final = Field(
 _NOTE: Final = Field("note", Text(NOTE_CHARS_MAX, lines=True), "For whoever reads it.")
 
 
-def _stage(*stages: str) -> Field:
+def _stage(stages: type[StrEnum]) -> Field:
     return Field(
         STAGE,
-        Choice(stages),
+        Choice(tuple(stages)),
         "How far it is.",
         rule=Rule.FURTHEST,
         set=Set.BY_STEPS,
-        default=stages[0],
+        default=next(iter(stages)).value,
     )
+
+
+def _of_order(fields: Values) -> Values:
+    document = _document(fields)
+    progress = orders.read(document)
+    return {
+        STAGE: orders.stage_of(progress),
+        "status": orders.status_of(progress).value,
+        "fulfilled_at": orders.fulfilled_at(document),
+    }
+
+
+def _of_transfer(fields: Values) -> Values:
+    return {STAGE: transfers.stage_of(transfers.read(_document(fields)))}
+
+
+def _document(fields: Values) -> Document:
+    """A document of values: a workflow reads nothing else of it."""
+    states = {name: FieldState(Join.LWW, 0, value, _NEVER) for name, value in fields.items()}
+    return Document(states, frozenset())
 
 
 ORDERS: Final = Collection(
@@ -98,17 +130,16 @@ ORDERS: Final = Collection(
         Field("expected_on", Day(), "When the goods should be there."),
         _REFERENCE,
         _NOTE,
-        _stage(
-            "draft",
-            "approval",
-            "approved",
-            "placed",
-            "partly_received",
-            "received",
-            "closed",
-            "rejected",
-            "canceled",
+        _stage(orders.Stage),
+        Field(
+            "status",
+            Choice(tuple(orders.Status)),
+            "The same in three words.",
+            rule=Rule.FURTHEST,
+            set=Set.BY_STEPS,
+            default=orders.Status.PENDING.value,
         ),
+        Field("fulfilled_at", Instant(), "When the last of its goods moved.", set=Set.BY_STEPS),
     ),
     entries=(LINES, OWN_ATTRIBUTES),
     example={
@@ -123,7 +154,8 @@ ORDERS: Final = Collection(
         Only("supplier", "kind", "purchase"),
     ),
     distinct=("location", "from_location"),
-    filters=("kind", "location", "from_location", "supplier", "stage"),
+    filters=("kind", "location", "from_location", "supplier", "stage", "status"),
+    derived=_of_order,
     open_while=("draft",),
 )
 
@@ -143,9 +175,7 @@ TRANSFERS: Final = Collection(
         Field("expected_on", Day(), "When the goods should be there."),
         _REFERENCE,
         _NOTE,
-        _stage(
-            "draft", "allocated", "shipped", "partly_received", "received", "closed", "cancelled"
-        ),
+        _stage(transfers.Stage),
     ),
     entries=(LINES, OWN_ATTRIBUTES),
     example={
@@ -156,6 +186,7 @@ TRANSFERS: Final = Collection(
     locations=("source", "destination"),
     distinct=("source", "destination"),
     filters=("source", "destination", "stage"),
+    derived=_of_transfer,
     open_while=("draft",),
 )
 
@@ -173,7 +204,7 @@ STOCKTAKES: Final = Collection(
         Field("category", Text(), "Only SKUs of this category; without one, all."),
         Field("blind", Flag(), "Whether who counts is not shown what is expected.", default=False),
         _NOTE,
-        _stage("open", "counting", "review", "finalised", "cancelled"),
+        _stage(count_sheet.Stage),
     ),
     entries=(OWN_ATTRIBUTES,),
     example={"location": "S01", "name": "Aisle 3", "blind": True},

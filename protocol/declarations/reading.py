@@ -37,12 +37,23 @@ def shown_values(
             shown[field.name] = value_of(field, fields)
         elif office_fields is not None:
             shown[field.name] = value_of(field, office_fields)
+    if collection.derived is not None:
+        shown.update(collection.derived(fields))
     for entries in collection.entries:
         held = entries_of(entries, fields)
         shown[entries.name] = held if entries.named_by is None else _listed(held)
     for field in EVERY_DOCUMENT:
         shown[field.name] = value_of(field, fields)
     return shown
+
+
+def shown_value(collection: Collection, name: str, fields: Values) -> object:
+    """What is shown of one field, also of one that the workflow derives."""
+    if collection.derived is not None and name in (derived := collection.derived(fields)):
+        return derived[name]
+    field = collection.field(name)
+    assert field is not None, "only declared fields are asked for"
+    return value_of(field, fields)
 
 
 def value_of(field: Field, fields: Values) -> object:

@@ -4,7 +4,7 @@ Invariant: a declaration is data. What follows from it (effects, scopes, models,
 elsewhere by functions that take any declaration, so a new collection needs no code of its own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Final
@@ -126,6 +126,8 @@ class Collection:
     only: tuple[Only, ...] = ()
     distinct: tuple[str, ...] = ()
     """Fields that may not hold the same."""
+    derived: Callable[[Mapping[str, object]], Mapping[str, object]] | None = None
+    """What its workflow makes of a document's fields: the values of the fields that are set by steps."""
     open_while: tuple[str, ...] = ()
     """The stages in which it may be edited by hand; () for always."""
 

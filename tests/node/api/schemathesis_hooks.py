@@ -37,10 +37,18 @@ def before_call(
     case.body = _with_whole_numbers(case.body)
     if isinstance(case.body, dict):
         case.body.pop("attributes", None)
+        if case.path.startswith(("/v1/orders", "/v1/transfers")):
+            _name_each_line_once(case.body)
     if case.query:
         case.query.pop("cursor", None)
         if "sku" not in case.query and case.path == "/v1/movements":
             case.query.pop("lot", None)
+
+
+def _name_each_line_once(body: dict[str, Any]) -> None:
+    lines = body.get("lines")
+    if isinstance(lines, list) and all(isinstance(line, dict) for line in lines):
+        body["lines"] = list({(one.get("sku"), one.get("lot")): one for one in lines}.values())
 
 
 def _with_whole_numbers(value: Any) -> Any:
