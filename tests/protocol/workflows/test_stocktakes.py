@@ -98,7 +98,7 @@ def refusal(device: Device, act: Act, limits: Limits = NONE, party: Party = OWNE
 def test_a_recount_that_was_asked_for_is_waited_for() -> None:
     device = done(*BASES["recount asked"])
     act = Act(Verb.FINALISE, "eve", NOW, reason="RECOUNTED")
-    assert refusal(device, act) is Fault.NOTCOUNTED
+    assert refusal(device, act) is Fault.NOT_COUNTED
 
 
 def test_what_is_reviewed_does_not_change_unless_a_recount_is_asked_for() -> None:
