@@ -103,6 +103,8 @@ LOCATIONS_PER_NODE_MAX: Final = 500
 # --- collections ------------------------------------------------------------------------------------------------
 BARCODE_CHARS_MAX: Final = 80
 """A GS1-128 symbol holds at most 48; QR codes of suppliers hold more."""
+SCAN_CHARS_MAX: Final = 4_000
+"""What is looked at of one scan: the largest GS1 DataMatrix holds 3,116 digits."""
 PACKS_MAX: Final = 50
 BARCODES_MAX: Final = 200
 """Of one SKU, over all its suppliers and years."""
