@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from protocol.clock import Stamp, next_stamp
-from protocol.codec import with_sorted_keys
+from protocol.codec import pack, with_sorted_keys
 from protocol.declarations.kinds import Record, days_since_1970
 from protocol.declarations.reading import Values, entries_of, key_of, value_of
 from protocol.declarations.vocabulary import Collection, Entries, Field, Rule
@@ -157,7 +157,7 @@ def _field_changes(field: Field, asked: Asked, shown: Values) -> Iterator[Change
         return
     value = with_sorted_keys(asked[field.name])
     # A default that was never written is not written either: what it is may change with the version.
-    if value != (value_of(field, shown) if value is not None else shown.get(field.name)):
+    if _differ(value, shown.get(field.name) if value is None else value_of(field, shown)):
         yield Change(field.name, value)
 
 
@@ -167,8 +167,13 @@ def _entry_changes(entries: Entries, given: object, shown: Values) -> Iterator[C
     for key in sorted(wanted):
         value = _stored(entries, wanted[key])
         before = held.get(key)
-        if value != (None if before is None else _stored(entries, before)):
+        if _differ(value, None if before is None else _stored(entries, before)):
             yield Change(f"{entries.name}/{key}", value)
+
+
+def _differ(one: object, other: object) -> bool:
+    # By their bytes: to Python True equals 1.
+    return pack(with_sorted_keys(one)) != pack(with_sorted_keys(other))
 
 
 def _wanted(entries: Entries, given: object, held: Mapping[str, object]) -> dict[str, object]:
