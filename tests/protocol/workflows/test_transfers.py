@@ -5,11 +5,15 @@ from itertools import combinations_with_replacement as combinations
 import pytest
 
 from protocol.effects import Account
-from protocol.workflows import transfers
-from protocol.workflows.steps import StepRefused
-from protocol.workflows.transfers import BOOKS, LEGS, Stage
+from protocol.workflows import differences, transfers
+from protocol.workflows.acts import Act
+from protocol.workflows.differences import Matter
+from protocol.workflows.steps import FieldWrite, Step, StepRefused
+from protocol.workflows.transfers import BOOKS, LEGS, Stage, Verb
+from tests.protocol.examples import NOW
 from tests.protocol.workflows.shops import (
     OFFICE,
+    PLACES,
     RECEIVER,
     SENDER,
     Device,
@@ -20,7 +24,15 @@ from tests.protocol.workflows.shops import (
     settle_all,
     sum_of,
 )
-from tests.protocol.workflows.transfer_cases import PATHS, TRIES, attempt, reached, reconcile
+from tests.protocol.workflows.transfer_cases import (
+    PATHS,
+    PILLS,
+    TEA,
+    TRIES,
+    attempt,
+    reached,
+    reconcile,
+)
 
 GOODS = (Account.ON_HAND, Account.IN_TRANSIT, Account.LOSS)
 
@@ -124,3 +136,119 @@ def test_three_who_merge_in_pieces_end_in_one_balanced_outcome(stage: Stage) -> 
             assert at(hub.ops, RECEIVER, Account.ON_HAND) == expected["to"], names
             outcomes.add(transfers.stage_of(transfers.read(fold(hub.ops))))
         assert len(outcomes) == 1, names
+
+
+def merged(stage: Stage, *names: str) -> Hub:
+    """The hub after these were done apart and every node came to rest."""
+    hub = Hub(dict(reached(stage)))
+    settle_all(hub, apart(reached(stage), names), reconcile)
+    return hub
+
+
+def test_two_clerks_who_scan_one_parcel_count_it_once() -> None:
+    hub = merged(Stage.SHIPPED, "receive a parcel", "receive a parcel")
+    assert at(hub.ops, RECEIVER, Account.ON_HAND) == {("TEA", ""): 7, ("PILLS", "L7"): 4}
+    assert hub.repeats_that_differ == 0, "nobody is bothered: they said the same"
+
+
+def test_two_clerks_who_disagree_about_a_parcel_count_one_and_people_are_shown_both() -> None:
+    base = reached(Stage.SHIPPED)
+    devices = [Device(f"clerk-{n}", frozenset({RECEIVER}), dict(base)) for n in range(2)]
+    for device, found in zip(devices, (7, 6), strict=True):
+        act = Act(Verb.RECEIVE, "ada", NOW, "", "P1", items={TEA: found})
+        device.record(transfers.act(device.document, PLACES, {RECEIVER}, act))
+    hub = Hub()
+    settle_all(hub, devices, reconcile)
+    assert at(hub.ops, RECEIVER, Account.ON_HAND) == {("TEA", ""): 7}
+    assert hub.repeats_that_differ > 0
+    check(hub.ops)
+
+
+def test_shipped_here_while_cancelled_there_the_goods_are_on_their_way() -> None:
+    hub = merged(Stage.ALLOCATED, "ship all", "cancel")
+    document = fold(hub.ops)
+    assert document.fields["stage"].value == Stage.SHIPPED
+    assert transfers.stage_of(transfers.read(document)) == Stage.SHIPPED
+    assert not at(hub.ops, SENDER, Account.RESERVED)
+    assert [one.matter for one in differences.of_transfer(transfers.read(document))] == [
+        Matter.CONFLICTING_STATUS
+    ]
+
+
+def test_received_before_its_sender_was_heard_of_it_heals_by_itself() -> None:
+    """The receiver is online and the sender is not: in transit goes below zero and comes back."""
+    receiver = Device("receiver", frozenset({RECEIVER}), dict(reached(Stage.DRAFT)))
+    attempt(receiver, "receive all", "r")
+    early = Hub()
+    settle_all(early, [receiver], reconcile)
+    assert at(early.ops, RECEIVER, Account.IN_TRANSIT) == {("TEA", ""): -10, ("PILLS", "L7"): -4}
+    sender = Device("sender", frozenset({SENDER}), dict(reached(Stage.DRAFT)))
+    attempt(sender, "ship all", "s")
+    settle_all(early, [sender], reconcile)
+    assert not sum_of(early.ops, Account.IN_TRANSIT)
+    assert transfers.stage_of(transfers.read(fold(early.ops))) == Stage.RECEIVED
+
+
+def test_what_turns_up_after_closing_is_received_and_no_longer_lost() -> None:
+    hub = merged(Stage.CLOSED)
+    assert at(hub.ops, RECEIVER, Account.LOSS) == {("TEA", ""): 6, ("PILLS", "L7"): 4}
+    device = Device("receiver", frozenset({RECEIVER}), dict(hub.ops))
+    act = Act(Verb.RECEIVE, "ada", NOW, "late", items={TEA: 5, PILLS: 4})
+    device.record(transfers.act(device.document, PLACES, {RECEIVER}, act))
+    settle_all(hub, [device], reconcile)
+    assert at(hub.ops, RECEIVER, Account.LOSS) == {("TEA", ""): 1}, "one was broken"
+    check(hub.ops)
+
+
+def test_a_closed_transfer_says_what_is_short_over_and_broken() -> None:
+    """Complaint 18 of the domain's list: rejects and shorts broke the books of goods in transit."""
+    progress = transfers.read(fold(merged(Stage.CLOSED).ops))
+    found = {(one.matter, one.sku, one.quantity) for one in differences.of_transfer(progress)}
+    assert found == {
+        (Matter.SHORT, "TEA", 5),
+        (Matter.SHORT, "PILLS", 4),
+        (Matter.DAMAGED, "TEA", 1),
+    }
+    over = transfers.read(fold(merged(Stage.SHIPPED, "receive too much").ops))
+    assert {(one.matter, one.sku) for one in differences.of_transfer(over)} == {
+        (Matter.OVER, "TEA"),
+        (Matter.OVER, "STRAY"),
+    }
+
+
+def test_a_call_back_is_shown_to_the_receiver_until_it_turns_the_goods_back() -> None:
+    hub = merged(Stage.SHIPPED, "call back")
+    assert Matter.CALLED_BACK in {
+        one.matter for one in differences.of_transfer(transfers.read(fold(hub.ops)))
+    }
+    device = Device("receiver", frozenset({RECEIVER}), dict(hub.ops))
+    items = dict(transfers.incoming(transfers.read(device.document)))
+    act = Act(Verb.TURN_BACK, "ada", NOW, "back", items=items)
+    device.record(transfers.act(device.document, PLACES, {RECEIVER}, act))
+    settle_all(hub, [device], reconcile)
+    assert not differences.of_transfer(transfers.read(fold(hub.ops)))
+    assert at(hub.ops, SENDER, Account.IN_TRANSIT) == {("TEA", ""): 10, ("PILLS", "L7"): 4}
+    assert not at(hub.ops, RECEIVER, Account.IN_TRANSIT)
+
+
+def test_a_part_that_another_version_wrote_is_left_out_and_the_rest_is_read() -> None:
+    device = Device("newer", frozenset({OFFICE}), dict(reached(Stage.SHIPPED)))
+    before = transfers.read(device.document)
+    writes = tuple(
+        FieldWrite(field, value)
+        for field, value in {
+            "moved/receive/x": {"items": [["TEA", "", "", True], ["TEA", "", ""], "TEA", None]},
+            "moved/receive/y": 7,
+            "moved/receive": {"items": [["TEA", "", "", 5]]},
+            "moved/receive/z": {"items": [["", "", "", 5], ["TEA", "\n", "", 5]]},
+            "booked/reserved/x": {"items": 5},
+            "booked//x": [["TEA", "", "", 5]],
+            "lines/beef": {"sku": "TEA", "lot": None, "quantity": 10},
+            "decided/": 1,
+        }.items()
+    )
+    device.record([Step("edit", PLACES[SENDER], (), writes)])
+    after = transfers.read(device.document)
+    assert (after.moved["ship"], after.lines) == (before.moved["ship"], before.lines)
+    assert not after.goods("receive")
+    assert transfers.stage_of(after) == Stage.SHIPPED
