@@ -65,6 +65,11 @@ class Listed(Query):
     cursor: Cursor | None = None
 
 
+class _ShownDocument(Shown):
+    # Looking for docstrings in the source, where there are none, would take most of the time that this module takes.
+    model_config = ConfigDict(use_attribute_docstrings=False)
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentModels:
     """The types of one collection's addresses."""
@@ -98,7 +103,10 @@ def _page(collection: Collection, shown: type[Shown]) -> type[Shown]:
         "changes": (seen, ...),
     }
     return create_model(
-        f"{collection.model}Page", __base__=Shown, __doc__=f"Some {collection.name}.", **fields
+        f"{collection.model}Page",
+        __base__=_ShownDocument,
+        __doc__=f"Some {collection.name}.",
+        **fields,
     )
 
 
@@ -254,7 +262,7 @@ def _shown(collection: Collection) -> type[Shown]:
     updated = "When it was last changed, by the clock of whoever did."
     fields["updated_at"] = _described(TIME_SCHEMA, updated)
     return create_model(
-        f"{collection.model}Shown", __base__=Shown, __doc__=collection.meaning, **fields
+        f"{collection.model}Shown", __base__=_ShownDocument, __doc__=collection.meaning, **fields
     )
 
 

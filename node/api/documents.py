@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from node.api.answers import JSON_TYPE, to_json
+from node.api.answers import JSON_TYPE
 from node.api.document_models import (
     DocumentModels,
     Listed,
@@ -79,7 +79,7 @@ def _show_list(collection: Collection, models: DocumentModels) -> Callable[..., 
             asked.cursor,
         )
         page = await node.documents.page(caller, query)
-        return web.Response(body=to_json(page), content_type=JSON_TYPE)
+        return web.Response(body=page, content_type=JSON_TYPE)
 
     return _typed(
         show_list,

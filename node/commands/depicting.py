@@ -13,21 +13,26 @@ import orjson
 from node.commands.answering import time_to_text
 from node.commands.requests import Authority, Caller
 from node.replica.documents import Held
+from protocol.declarations import COLLECTIONS
 from protocol.declarations.kinds import Instant
 from protocol.declarations.naming import codes_of
 from protocol.declarations.reading import shown_values
 from protocol.declarations.vocabulary import EVERY_DOCUMENT, Collection
 
 _TAG_BYTES: Final = 12
+_INSTANTS: Final = {
+    name: [one.name for one in (*declared.fields, *EVERY_DOCUMENT) if isinstance(one.kind, Instant)]
+    for name, declared in COLLECTIONS.items()
+}
 
 
 def document_json(collection: Collection, held: Held, *, for_office: bool) -> dict[str, object]:
     """A document as REST shows it; the office's part only where it is asked for and held."""
     shown = shown_values(collection, held.fields, held.office_fields if for_office else None)
-    for field in (*collection.fields, *EVERY_DOCUMENT):
-        value = shown.get(field.name)
-        if isinstance(field.kind, Instant) and isinstance(value, int):
-            shown[field.name] = time_to_text(value)
+    for name in _INSTANTS[collection.name]:
+        value = shown[name]
+        if isinstance(value, int):
+            shown[name] = time_to_text(value)
     updated_at = time_to_text(held.updated_ms)
     return {"id": held.id, **shown, **codes_of(collection, held.id), "updated_at": updated_at}
 

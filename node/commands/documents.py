@@ -286,7 +286,8 @@ def _append(
         effects,
         {"collection": work.collection.name, "id": id_, "action": action},
     )
-    present = {effect.key: documents.states(db, effect.key).scopes for effect in effects}
+    keys = {effect.key for effect in effects}
+    present = {key: documents.states(db, key).scopes for key in keys}
     if not device_may(_rights(here), operation, present):
         raise Refusal("forbidden", f"this node does not write this {work.collection.one}")
     try:

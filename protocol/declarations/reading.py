@@ -39,8 +39,9 @@ def shown_values(
             shown[field.name] = value_of(field, office_fields)
     if collection.derived is not None:
         shown.update(collection.derived(fields))
+    names = sorted(name for name in fields if "/" in name)
     for entries in collection.entries:
-        held = entries_of(entries, fields)
+        held = _entries(entries, fields, names)
         shown[entries.name] = held if entries.named_by is None else _listed(held)
     for field in EVERY_DOCUMENT:
         shown[field.name] = value_of(field, fields)
@@ -66,9 +67,13 @@ def value_of(field: Field, fields: Values) -> object:
 
 def entries_of(entries: Entries, fields: Values) -> dict[str, Any]:
     """The entries that are there, by their keys, in order of key; a record with all its members."""
+    return _entries(entries, fields, sorted(name for name in fields if "/" in name))
+
+
+def _entries(entries: Entries, fields: Values, names: list[str]) -> dict[str, Any]:
     prefix = f"{entries.name}/"
     found: dict[str, Any] = {}
-    for name in sorted(fields):
+    for name in names:
         if name.startswith(prefix) and fields[name] is not None:
             key, value = name[len(prefix) :], _whole(entries, fields[name])
             if _fits(entries, key, value):
