@@ -6,11 +6,18 @@ decision they stand for and new lines are that one operation; goods of a numbere
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
-from protocol.documents import Document
+from protocol.codec import pack
+from protocol.documents import Document, fields_to_wire
 from protocol.effects import Join
 from protocol.ids import Location, code_fault
-from protocol.limits import DELTA_MAX, DOCUMENT_LINES_MAX
+from protocol.limits import (
+    DELTA_MAX,
+    DOCUMENT_BYTES_MAX,
+    DOCUMENT_LINES_MAX,
+    FIELDS_PER_DOCUMENT_MAX,
+)
 from protocol.workflows.bookkeeping import Leg, Places, move, move_parcel
 from protocol.workflows.progress import (
     DECIDED,
@@ -27,8 +34,13 @@ from protocol.workflows.steps import (
     FieldWrite,
     Step,
     StepRefused,
+    after,
     field_value,
 )
+
+AMEND: Final = "amend"
+_FIELDS_KEPT_FREE: Final = 100
+_BYTES_KEPT_FREE: Final = 24 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +94,7 @@ def first_steps(
     Raises:
         StepRefused: the goods or lines are not ones that a document takes.
     """
+    assert not act.lines or act.verb == AMEND, "only who amends the plan gives lines of it"
     writes = (*_line_writes(document, act.lines), *writes)
     edit = (Step(EDIT, home, (), writes),) if writes else ()
     if not moved:
@@ -92,9 +105,22 @@ def first_steps(
     if act.parcel:
         if fault := code_fault(act.parcel):
             raise StepRefused(Fault.BAD_CODE, f"the parcel's number {fault}")
-        return (*edit, *move_parcel(places, legs, some, act.verb, act.parcel))
-    step = move(places, legs, some, act.event, at=act.at_ms)
-    return (Step(step.kind, step.location, step.counters, (*writes, *step.writes)),)
+        steps = (*edit, *move_parcel(places, legs, some, act.verb, act.parcel))
+    else:
+        step = move(places, legs, some, act.event, at=act.at_ms)
+        steps = (Step(step.kind, step.location, step.counters, (*writes, *step.writes)),)
+    _check_room(after(document, steps))
+    return steps
+
+
+def _check_room(document: Document) -> None:
+    # The hub sets aside what makes a document larger than a page: goods must never come to that, so they stop
+    # before, with room for what colleagues who are cut off add meanwhile and for what ends the document.
+    fields = fields_to_wire(document.fields)
+    roomy = len(fields) <= FIELDS_PER_DOCUMENT_MAX - _FIELDS_KEPT_FREE
+    if not roomy or len(pack(fields)) > DOCUMENT_BYTES_MAX - _BYTES_KEPT_FREE:
+        detail = "the document holds as many events as it can; record the rest in another"
+        raise StepRefused(Fault.DOCUMENT_FULL, detail)
 
 
 def _line_writes(document: Document, lines: Mapping[LineKey, int]) -> tuple[FieldWrite, ...]:

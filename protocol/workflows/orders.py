@@ -15,7 +15,7 @@ from typing import Final
 from protocol.documents import Document
 from protocol.effects import Account
 from protocol.movements import MoveKind
-from protocol.workflows import bookkeeping
+from protocol.workflows import acts, bookkeeping
 from protocol.workflows.acts import Act, decision, first_steps
 from protocol.workflows.bookkeeping import RESERVED, Book, Due, Leg, Places, Posting
 from protocol.workflows.progress import (
@@ -101,7 +101,7 @@ STATUS: Final[Mapping[str, Status]] = {
 class Verb(StrEnum):
     """What people do with an order."""
 
-    AMEND = "amend"
+    AMEND = acts.AMEND
     SUBMIT = "submit"
     """Ask for approval."""
     APPROVE = "approve"

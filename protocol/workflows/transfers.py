@@ -16,7 +16,7 @@ from typing import Final
 from protocol.documents import Document
 from protocol.effects import Account
 from protocol.movements import MoveKind
-from protocol.workflows import bookkeeping
+from protocol.workflows import acts, bookkeeping
 from protocol.workflows.acts import Act, decision, first_steps, mark
 from protocol.workflows.bookkeeping import RESERVED, Book, Due, Leg, Places, Posting
 from protocol.workflows.progress import Amounts, Item, Progress, minus, plus, read_progress
@@ -63,7 +63,7 @@ RANKS: Final[Mapping[str, int]] = {
 class Verb(StrEnum):
     """What people do with a transfer."""
 
-    AMEND = "amend"
+    AMEND = acts.AMEND
     ALLOCATE = "allocate"
     CANCEL = "cancel"
     SHIP = "ship"
@@ -108,7 +108,8 @@ _GOT: Final = {"legs": (RECEIVE, DAMAGE), "books": (RESERVED, SHORT)}
 _GOT_BACK: Final = {"legs": (RECEIVE_BACK, DAMAGE_BACK), "books": (SHORT_BACK,)}
 
 TABLE: Final = (
-    *staying(Verb.AMEND, _BEFORE, (_FROM, _TO, _OFFICE), books=(RESERVED,)),
+    *staying(Verb.AMEND, {Stage.DRAFT}, (_FROM, _TO, _OFFICE)),
+    *staying(Verb.AMEND, {Stage.ALLOCATED}, (_FROM, _OFFICE), books=(RESERVED,)),
     transition(
         Verb.ALLOCATE, {Stage.DRAFT}, {Stage.ALLOCATED}, (_FROM, _OFFICE), books=(RESERVED,)
     ),
@@ -190,6 +191,8 @@ def act(
     Raises:
         StepRefused: the table does not allow it, or its goods are not the transfer's.
     """
+    if places[_FROM] == places[_TO]:
+        raise StepRefused(Fault.SAME_PLACE, "goods are transferred from one location to another")
     progress = read(document)
     row = find_transition(TABLE, command.verb, stage_of(progress), parties)
     if command.verb == Verb.TURN_BACK:

@@ -4,13 +4,31 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pytest
 
-from protocol.documents import Document
+from protocol.access import DeviceRights, device_may
+from protocol.certificate import Role
+from protocol.clock import Stamp
+from protocol.documents import Document, size_fault
+from protocol.effects import DocumentKey
+from protocol.ids import ReplicaId, op_id
+from protocol.operation import decode, encode, home_of
 from protocol.workflows import orders, stocktakes, transfers
+from protocol.workflows.acts import Act
 from protocol.workflows.count_sheet import read as read_sheet
 from protocol.workflows.progress import BOOKED, MOVED
-from protocol.workflows.steps import Fault, Party, Step, StepRefused, Transition, pairs_of
+from protocol.workflows.steps import (
+    Fault,
+    FieldWrite,
+    Party,
+    Step,
+    StepRefused,
+    Transition,
+    pairs_of,
+    step_effects,
+    step_id,
+)
+from tests.protocol.examples import CHAIN, NOW, fact
 from tests.protocol.workflows import order_cases, stocktake_cases, transfer_cases
-from tests.protocol.workflows.shops import PLACES, Device, Ops
+from tests.protocol.workflows.shops import KEY, PLACES, SCOPES, Device, Ops, fold
 
 RECEIVED = transfers.Stage.RECEIVED
 Do = Callable[[Document, str, Party], Sequence[Step]]
@@ -177,3 +195,71 @@ def test_a_document_at_rest_has_each_pair_in_the_table_turned_round(paper: Paper
 def test_no_two_decisions_have_one_rank(ranks: Mapping[str, int]) -> None:
     assert len(set(ranks.values())) == len(ranks)
     assert min(ranks.values()) > 0, "an unranked stage of a draft loses to every decision"
+
+
+@ALL
+def test_every_step_is_an_operation_that_its_own_stores_device_may_record(paper: Paper) -> None:
+    """Else the hub would set goods aside that somebody really moved."""
+    for _, ops in paper.reached:
+        for name in paper.tries:
+            for party in Party:
+                steps, _ = outcome(paper, fold(ops), name, party)
+                for step in steps:
+                    stamp = Stamp(NOW, 0, ReplicaId(b"r" * 16))
+                    effects = step_effects(step, CHAIN, KEY, SCOPES, stamp)
+                    recorded = fact(*effects, kind=step.kind)
+                    assert decode(encode(recorded)).effects == effects
+                    rights = DeviceRights(Role.STORE, {step.location})
+                    assert device_may(rights, recorded, {KEY: SCOPES}), (name, step)
+                    if step.counters:
+                        assert home_of(recorded) == step.location
+
+
+def test_a_named_step_is_the_same_operation_whoever_records_it_and_no_other_document_has_it() -> (
+    None
+):
+    document = fold(transfer_cases.reached(transfers.Stage.DRAFT))
+    act = transfer_cases.command("allocate", "event")
+    entry = transfers.act(document, PLACES, {Party.SENDER}, act)[-1]
+    assert entry.name is not None
+    stamps = (Stamp(1, 2, ReplicaId(b"a" * 16)), Stamp(9, 0, ReplicaId(b"b" * 16)))
+    one, other_body = (step_effects(entry, CHAIN, KEY, SCOPES, stamp) for stamp in stamps)
+    assert one == other_body
+    other = DocumentKey(KEY.collection, "another")
+    ids = {step_id(CHAIN, KEY, entry.name), step_id(CHAIN, other, entry.name)}
+    by_a_till = op_id(CHAIN, "S01", KEY.collection, KEY.id, "\0".join(entry.name))
+    assert len(ids | {by_a_till}) == 3
+
+
+def test_goods_stop_before_a_document_is_too_large_to_be_read_and_it_can_still_be_ended() -> None:
+    device = Device("shop", frozenset({Party.OFFICE}), {})
+    device.ops = dict(transfer_cases.reached(transfers.Stage.SHIPPED))
+    filler = {"items": [["TEA", "", "", 1]]}
+    writes = tuple(FieldWrite(f"moved/receive/{n}", filler) for n in range(850))
+    device.record([Step("edit", PLACES[Party.RECEIVER], (), writes)])
+
+    def receive(number: int) -> Fault | None:
+        act = Act("receive", "ada", NOW, "", f"P{number}", items={transfer_cases.TEA: 1})
+        try:
+            device.record(transfers.act(device.document, PLACES, {Party.RECEIVER}, act))
+        except StepRefused as refused:
+            return refused.fault
+        return None
+
+    faults = [receive(number) for number in range(60)]
+    assert faults[0] is None
+    assert faults[-1] is Fault.DOCUMENT_FULL
+    assert size_fault(device.document) is None
+    close = Act("close", "ada", NOW)
+    device.record(transfers.act(device.document, PLACES, {Party.RECEIVER}, close))
+    assert size_fault(device.document) is None
+    assert transfers.stage_of(transfers.read(device.document)) == transfers.Stage.CLOSED
+
+
+def test_goods_of_a_location_do_not_move_to_itself() -> None:
+    """Complaint 17 of the domain's list: shipments to self."""
+    places = {**PLACES, Party.RECEIVER: PLACES[Party.SENDER]}
+    document = fold(transfer_cases.reached(transfers.Stage.DRAFT))
+    with pytest.raises(StepRefused) as refused:
+        transfers.act(document, places, {Party.SENDER}, transfer_cases.command("ship all", "e"))
+    assert refused.value.fault is Fault.SAME_PLACE

@@ -175,6 +175,20 @@ def test_shipped_here_while_cancelled_there_the_goods_are_on_their_way() -> None
     ]
 
 
+def test_two_who_close_knowing_different_things_write_off_what_is_missing_and_no_more() -> None:
+    base = reached(Stage.SHIPPED)
+    receiver = Device("receiver", frozenset({RECEIVER}), dict(base))
+    attempt(receiver, "receive two", "r")
+    office = Device("office", frozenset({OFFICE}), dict(base))
+    for device, name in ((receiver, "close there"), (office, "close at the office")):
+        attempt(device, name, device.name)
+    hub = Hub()
+    settle_all(hub, [receiver, office], reconcile)
+    assert at(hub.ops, RECEIVER, Account.LOSS) == {("TEA", ""): 8, ("PILLS", "L7"): 4}
+    assert hub.repeats_that_differ == 0, "different rests are different operations"
+    check(hub.ops)
+
+
 def test_received_before_its_sender_was_heard_of_it_heals_by_itself() -> None:
     """The receiver is online and the sender is not: in transit goes below zero and comes back."""
     receiver = Device("receiver", frozenset({RECEIVER}), dict(reached(Stage.DRAFT)))
