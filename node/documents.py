@@ -32,6 +32,10 @@ class Documents:
         self._write = write
         self._here = here
 
+    def now_ms(self) -> int:
+        """The machine's clock, UTC milliseconds."""
+        return self._here().now_ms
+
     async def create(
         self, caller: Caller, collection: Collection, asked: Asked, key: str
     ) -> Written:

@@ -183,7 +183,7 @@ def _event(db: sqlite3.Connection, key: _Key, n: int, was_in: _WasIn) -> Event:
 def _stock_or_removed(db: sqlite3.Connection, location: str, sku: str, n: int) -> Event:
     row = stock.totals(db, location, sku)
     # Zeros are what a row may well hold, and what a row that is not there would show.
-    if any(row[2:]) or stock.lots(db, location, sku):
+    if any(row[2:7]) or stock.lots(db, location, sku):
         return _stock_event(row, n)
     data = json_of({"location": location, "sku": sku})
     return Event(n, _stock_key(location, sku), EventName.REMOVED, data, (stock_scope(location),))

@@ -347,6 +347,23 @@ async def test_a_described_sku_is_sold_without_a_warning(
     assert (await till.record("2", sale(("apple", -1)))).json()["warnings"] == []
 
 
+async def test_stock_shows_what_the_catalogue_says_and_is_searched_by_it(
+    operator: ApiCaller, till: ApiCaller
+) -> None:
+    goods = [{"sku": "apple", "lot": "L1", "delta": 5}, {"sku": "pear", "delta": 5}]
+    await till.record("in", {"kind": "opening", "location": "S01", "lines": goods})
+    await created(operator, "skus", {**APPLE, "minimum": 6}, "1")
+    await created(operator, "lots", {"sku": "apple", "code": "L1", "expiry": "2027-06-30"}, "2")
+    row = await till.get("/v1/stock/S01/apple")
+    assert (row["name"], row["minimum"], row["lots"][0]["expiry"]) == ("Apple", 6, "2027-06-30")
+    for asked in ({"below_minimum": "true"}, {"expiring_within_days": 36_500}):
+        found = await till.get("/v1/stock", **asked)
+        assert [(one["sku"], one["name"]) for one in found["items"]] == [("apple", "Apple")]
+    assert (await till.get("/v1/stock", expiring_within_days=0))["items"] == []
+    await created(operator, "levels", {"location": "S01", "sku": "apple", "minimum": 5}, "3")
+    assert (await till.get("/v1/stock", below_minimum="true"))["items"] == []
+
+
 def test_the_data_dictionary_is_what_the_declarations_say() -> None:
     page = Path(data_dictionary.__file__).parents[1] / "DATA.md"
     assert page.read_text("utf-8") == data_dictionary.page(), (
