@@ -339,6 +339,39 @@ def test_a_sku_that_was_described_is_sold_without_a_warning(db: sqlite3.Connecti
     assert warnings("after") == []
 
 
+def sells(
+    db: sqlite3.Connection, key: str, *deltas: int, kind: MoveKind = MoveKind.SALE
+) -> list[str]:
+    """The codes of the warnings at a sale of apples, in as many lines and lots."""
+    lines = tuple(
+        Line(Sku("apple"), Lot(f"L{number}" if number else ""), delta=delta)
+        for number, delta in enumerate(deltas)
+    )
+    answer = movements.record(db, STORE, TILL, Movement(kind, Location("S01"), lines), key)
+    return [one["code"] for one in json.loads(answer.body)["warnings"]]
+
+
+def test_a_location_says_what_becomes_of_a_sale_below_zero(db: sqlite3.Connection) -> None:
+    create(db, "skus", APPLE)
+    assert sells(db, "undescribed", -1) == []
+    create(db, "locations", {"id": "S01", "name": "Market Street"}, "l")
+    assert sells(db, "allowed by default", -1) == []
+    change(db, "locations", "S01", {"negative_stock": "warn"}, "w")
+    assert sells(db, "warned", -1, -2) == ["negative_stock"]
+    change(db, "locations", "S01", {"negative_stock": "refuse"}, "r")
+    seq = log.head(db).seq
+    with refused("insufficient_stock"):
+        sells(db, "refused", -1)
+    assert log.head(db).seq == seq
+    assert sells(db, "goods in, still below", 1, kind=MoveKind.RECEIVE) == []
+    assert sells(db, "goods in", 10, kind=MoveKind.RECEIVE) == []
+    assert sells(db, "refused", -5) == [], "what was refused was not recorded under its key"
+    assert sells(db, "one lot below zero, another above", -2, 1) == []
+    with refused("insufficient_stock"):
+        sells(db, "one too many", -2)
+    assert verify.problems(db) == []
+
+
 def test_a_refused_edit_leaves_nothing_behind(db: sqlite3.Connection) -> None:
     create(db, "skus", APPLE)
     before = list(db.iterdump())
