@@ -4,7 +4,7 @@ Invariant: of the operations of one act at most one has no name, so one idempote
 decision they stand for and new lines are that one operation; goods of a numbered parcel are named one by one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,7 +18,7 @@ from protocol.limits import (
     DOCUMENT_LINES_MAX,
     FIELDS_PER_DOCUMENT_MAX,
 )
-from protocol.workflows.bookkeeping import Leg, Places, move, move_parcel
+from protocol.workflows.bookkeeping import Leg, Places, move, move_back, move_parcel
 from protocol.workflows.progress import (
     DECIDED,
     LINES,
@@ -32,6 +32,7 @@ from protocol.workflows.steps import (
     EDIT,
     Fault,
     FieldWrite,
+    Party,
     Step,
     StepRefused,
     after,
@@ -39,6 +40,7 @@ from protocol.workflows.steps import (
 )
 
 AMEND: Final = "amend"
+REVERSE: Final = "reverse"
 _FIELDS_KEPT_FREE: Final = 100
 _BYTES_KEPT_FREE: Final = 24 * 1024
 
@@ -52,7 +54,8 @@ class Act:
     at_ms: int
     """The time on the wall there; it orders nothing."""
     event: str = ""
-    """Names the goods of this act: unique for ever, such as the operation's id in hexadecimal."""
+    """Names the goods of this act: unique for ever, such as the operation's id in hexadecimal. Of `reverse` the event
+    that is taken back."""
     parcel: str = ""
     """The number on the parcel, when it has one: then each of its items counts once, whoever scans it."""
     lines: Mapping[LineKey, int] = field(default_factory=dict)
@@ -75,6 +78,7 @@ def first_steps(
     document: Document,
     places: Places,
     home: Location,
+    parties: Collection[Party],
     act: Act,
     legs: Mapping[str, Leg],
     moved: Mapping[str, Amounts],
@@ -86,6 +90,7 @@ def first_steps(
         document: as the actor sees it.
         places: which location each party writes.
         home: where an operation that moves no goods is listed.
+        parties: whose part the actor takes.
         act: what is done.
         legs: the document kind's movements.
         moved: goods by leg, {} for an act that moves none; all legs have one home.
@@ -97,6 +102,11 @@ def first_steps(
     assert not act.lines or act.verb == AMEND, "only who amends the plan gives lines of it"
     writes = (*_line_writes(document, act.lines), *writes)
     edit = (Step(EDIT, home, (), writes),) if writes else ()
+    if act.verb == REVERSE:
+        step = move_back(document, places, legs, parties, act.event)
+        if step is None:
+            raise StepRefused(Fault.NOTHING_TO_DO, "there is no such event, or it was taken back")
+        return (step,)
     if not moved:
         return edit
     some = {leg: amounts for leg, amounts in moved.items() if amounts}

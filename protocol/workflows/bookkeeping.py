@@ -9,11 +9,12 @@ Invariants:
   goods) and `counted` (a correction of what was never there).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from protocol.codec import pack
+from protocol.documents import Document
 from protocol.effects import Account, CounterEffect
 from protocol.ids import Location
 from protocol.limits import DELTA_MAX, DOCUMENT_EVENT_ITEMS_MAX
@@ -27,6 +28,7 @@ from protocol.workflows.progress import (
     line_id,
     minus,
     pieces,
+    read_event,
 )
 from protocol.workflows.steps import EDIT, FieldWrite, Party, Step
 
@@ -63,6 +65,7 @@ class Book(NamedTuple):
 
 
 RESERVED: Final = "reserved"
+_UNDONE: Final = "~"
 
 
 def reserved_at(place: Party) -> Book:
@@ -141,6 +144,41 @@ def move_parcel(
         name = (line, f"{verb}:{element}")
         steps.append(Step(step.kind, step.location, step.counters, step.writes, name))
     return tuple(steps)
+
+
+def move_back(
+    document: Document,
+    places: Places,
+    legs: Mapping[str, Leg],
+    parties: Collection[Party],
+    event: str,
+) -> Step | None:
+    """Take one event of goods back, on all its legs: what was scanned or typed wrongly. None when there is none.
+
+    It is named by the event, so an event that two people take back is taken back once.
+
+    Args:
+        document: as the actor sees it.
+        places: which location each party writes.
+        legs: the document kind's movements.
+        parties: whose goods they may be.
+        event: as it was named when it was recorded.
+    """
+    undone = f"{event}{_UNDONE}"
+    found = {
+        name: read_event(document, name, event)
+        for name, leg in legs.items()
+        if (not leg.postings or leg.home in parties) and not read_event(document, name, undone)
+    }
+    some = {name: amounts for name, amounts in found.items() if amounts}
+    if not some or event.endswith(_UNDONE):
+        return None
+    back = {name: minus({}, amounts) for name, amounts in some.items()}
+    step = move(places, legs, back, undone)
+    ships = step.kind == MoveKind.TRANSFER_SHIP.operation_kind
+    # Only shipping may write the other place's account, also when it is taken back.
+    kind = step.kind if ships or step.kind == EDIT else MoveKind.REVERSAL.operation_kind
+    return Step(kind, step.location, step.counters, step.writes, ("", f"reverse:{event}"))
 
 
 def settle(

@@ -113,6 +113,8 @@ class Verb(StrEnum):
     CANCEL = "cancel"
     DISPENSE = "dispense"
     """The same to a customer, on prescription."""
+    REVERSE = acts.REVERSE
+    """Take back an event of goods that was scanned or typed wrongly; after closing too."""
     CLOSE = "close"
     """Nothing more will move; what has not is no longer owed."""
 
@@ -160,6 +162,22 @@ def _ended(*before: Stage, books: tuple[str, ...] = ()) -> tuple[Transition, ...
     )
 
 
+def _taken_back(
+    parties: tuple[Party, ...], legs: tuple[str, ...], *ends: Stage, books: tuple[str, ...] = ()
+) -> tuple[Transition, ...]:
+    moved = (Stage.PLACED, Stage.PARTLY_RECEIVED)
+    rows = (
+        ({Stage.PARTLY_RECEIVED}, moved),
+        ({Stage.RECEIVED}, (*moved, Stage.RECEIVED)),
+        # Without goods it is what was decided.
+        ({Stage.CLOSED}, (Stage.CLOSED, *ends)),
+    )
+    return tuple(
+        transition(Verb.REVERSE, sources, targets, parties, legs=legs, books=books)
+        for sources, targets in rows
+    )
+
+
 _SOLD: Final = {"legs": (SUPPLY,), "books": (RESERVED,)}
 _DISPENSED: Final = {"legs": (DISPENSE,), "books": (RESERVED,)}
 TABLES: Final[Mapping[Kind, tuple[Transition, ...]]] = {
@@ -172,6 +190,7 @@ TABLES: Final[Mapping[Kind, tuple[Transition, ...]]] = {
         # What a supplier brings all the same is there: over-delivered, or after the order ended.
         *staying(Verb.FULFIL, (Stage.RECEIVED, Stage.CLOSED), (_OWNER,), legs=(SUPPLY,)),
         transition(Verb.FULFIL, _ENDED, {Stage.CLOSED}, (_OWNER,), legs=(SUPPLY,)),
+        *_taken_back((_OWNER,), (SUPPLY,), *_ENDED),
         *_ended(Stage.APPROVAL, Stage.APPROVED),
     ),
     Kind.CUSTOMER: (
@@ -180,6 +199,7 @@ TABLES: Final[Mapping[Kind, tuple[Transition, ...]]] = {
         transition(Verb.PLACE, {Stage.DRAFT}, {Stage.PLACED}, _OURS, books=(RESERVED,)),
         transition(Verb.FULFIL, _OPEN, _GOT, (_OWNER,), **_SOLD),
         transition(Verb.DISPENSE, _OPEN, _GOT, (_OWNER,), **_DISPENSED),
+        *_taken_back((_OWNER,), (SUPPLY, DISPENSE), Stage.CANCELED, books=(RESERVED,)),
         *_ended(books=(RESERVED,)),
     ),
     Kind.INTERNAL: (
@@ -188,6 +208,7 @@ TABLES: Final[Mapping[Kind, tuple[Transition, ...]]] = {
         transition(Verb.PLACE, {Stage.APPROVED}, {Stage.PLACED}, _THEIRS),
         transition(Verb.FULFIL, _OPEN, _GOT, (_OWNER, *_THEIRS), legs=(SUPPLY,)),
         *staying(Verb.FULFIL, (Stage.RECEIVED, Stage.CLOSED), _THEIRS, legs=(SUPPLY,)),
+        *_taken_back((_OWNER, *_THEIRS), (SUPPLY,), *_ENDED),
         *_ended(Stage.APPROVAL, Stage.APPROVED),
     ),
 }
@@ -257,14 +278,15 @@ def act(
     if kind is not Kind.PURCHASE and any(item.line not in progress.lines for item in command.items):
         raise StepRefused(Fault.UNKNOWN_LINE, "the order has no such line")
     first = first_steps(
-        document, places, places[_OWNER], command, legs, _moved(command), _writes(command)
+        document, places, places[_OWNER], parties, command, legs, _moved(command), _writes(command)
     )
     later = read(after(document, first))
     if command.verb == Verb.AMEND or command.parcel:
         # Neither happens only once, so what it asks for is named by all that has happened.
         return (*first, *bookkeeping.reconcile(later, places, books, due(later, kind)))
     # A decision is taken once in a document's life, goods move once in an event's.
-    cause = f"{command.verb}/{command.event}" if _moved(command) else command.verb
+    by_event = _moved(command) or command.verb == Verb.REVERSE
+    cause = f"{command.verb}/{command.event}" if by_event else command.verb
     return (*first, *bookkeeping.settle(later, places, books, due(later, kind), cause))
 
 

@@ -101,6 +101,17 @@ def read_progress(document: Document, first_stage: str) -> Progress:
     )
 
 
+def read_event(document: Document, leg: str, event: str) -> dict[Item, int]:
+    """What one event moved on a leg; {} when it moved nothing there."""
+    name = f"{MOVED}{leg}/{event}"
+    found = []
+    for field, state in document.fields.items():
+        is_piece = field.startswith(f"{name}+") and field.removeprefix(f"{name}+").isdecimal()
+        if (field == name or is_piece) and isinstance(state.value, Mapping):
+            found.append(_amounts(state.value.get("items")))
+    return plus(*found)
+
+
 def fingerprint(document: Document, prefixes: Iterable[str]) -> str:
     """A digest of the stage and of the fields under `prefixes`: of their values, not of who wrote them when."""
     chosen = tuple(prefixes)

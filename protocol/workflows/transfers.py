@@ -73,6 +73,8 @@ class Verb(StrEnum):
     TURN_BACK = "turn_back"
     RECEIVE_BACK = "receive_back"
     CLOSE = "close"
+    REVERSE = acts.REVERSE
+    """Take back an event of one's own that was scanned or typed wrongly; after closing too."""
 
 
 SHIP, RECEIVE, DAMAGE = "ship", "receive", "damage"
@@ -106,6 +108,14 @@ _HALFWAY: Final = (Stage.SHIPPED, Stage.PARTLY_RECEIVED)
 _ARRIVED: Final = (Stage.PARTLY_RECEIVED, Stage.RECEIVED)
 _GOT: Final = {"legs": (RECEIVE, DAMAGE), "books": (RESERVED, SHORT)}
 _GOT_BACK: Final = {"legs": (RECEIVE_BACK, DAMAGE_BACK), "books": (SHORT_BACK,)}
+_SENT_WRONG: Final = {
+    "legs": (SHIP, RECEIVE_BACK, DAMAGE_BACK),
+    "books": (SHORT, SHORT_BACK),
+}
+_GOT_WRONG: Final = {
+    "legs": (RECEIVE, DAMAGE, TURN_BACK),
+    "books": (RESERVED, SHORT, SHORT_BACK),
+}
 
 TABLE: Final = (
     *staying(Verb.AMEND, {Stage.DRAFT}, (_FROM, _TO, _OFFICE)),
@@ -136,6 +146,30 @@ TABLE: Final = (
     transition(
         Verb.CLOSE, {Stage.RETURNING}, {Stage.CLOSED}, (_FROM, _OFFICE), books=(SHORT, SHORT_BACK)
     ),
+    *staying(
+        Verb.REVERSE,
+        (Stage.SHIPPED, Stage.RECEIVED, Stage.RETURNING, Stage.CLOSED),
+        (_FROM,),
+        **_SENT_WRONG,
+    ),
+    transition(Verb.REVERSE, {Stage.PARTLY_RECEIVED}, _ARRIVED, (_FROM,), **_SENT_WRONG),
+    transition(Verb.REVERSE, {Stage.PARTLY_RECEIVED}, _HALFWAY, (_TO,), **_GOT_WRONG),
+    # All that is left may be a decision of before anything arrived.
+    transition(
+        Verb.REVERSE,
+        {Stage.RECEIVED},
+        (*_BEFORE, Stage.CANCELLED, *_HALFWAY, Stage.RECEIVED),
+        (_TO,),
+        **_GOT_WRONG,
+    ),
+    transition(
+        Verb.REVERSE,
+        {Stage.RETURNING},
+        (*_HALFWAY, Stage.RECEIVED, Stage.RETURNING),
+        (_TO,),
+        **_GOT_WRONG,
+    ),
+    *staying(Verb.REVERSE, {Stage.CLOSED}, (_TO,), **_GOT_WRONG),
 )
 PAIRS: Final = pairs_of(KIND, TABLE)
 """`(document kind, from, to)` to what leads there: legs, books, and who may."""
@@ -199,14 +233,15 @@ def act(
         _check_there(progress, command.items)
     home = places[_TO if not {_FROM, _OFFICE} & row.parties.intersection(parties) else _FROM]
     first = first_steps(
-        document, places, home, command, LEGS, _moved(command), _writes(progress, command)
+        document, places, home, parties, command, LEGS, _moved(command), _writes(progress, command)
     )
     later = read(after(document, first))
     if command.verb == Verb.AMEND or command.parcel:
         # Neither happens only once, so what it asks for is named by all that has happened.
         return (*first, *bookkeeping.reconcile(later, places, BOOKS, due(later)))
     # A decision is taken once in a document's life, goods move once in an event's.
-    cause = f"{command.verb}/{command.event}" if _moved(command) else command.verb
+    by_event = _moved(command) or command.verb == Verb.REVERSE
+    cause = f"{command.verb}/{command.event}" if by_event else command.verb
     return (*first, *bookkeeping.settle(later, places, BOOKS, due(later), cause))
 
 

@@ -10,7 +10,16 @@ from protocol.workflows.orders import Kind, Stage, Verb
 from protocol.workflows.progress import Item, LineKey
 from protocol.workflows.steps import Party, StepRefused
 from tests.protocol.examples import NOW
-from tests.protocol.workflows.shops import OFFICE, OWNER, PLACES, Device, Ops, drafted
+from tests.protocol.workflows.shops import (
+    OFFICE,
+    OWNER,
+    PLACES,
+    Device,
+    Hub,
+    Ops,
+    drafted,
+    settle_all,
+)
 
 TEA, LOOSE = Item(Sku("TEA")), Item(Sku("PILLS"), Lot("L7"))
 LOOSE_LINE = LineKey(Sku("PILLS"), Lot(""))
@@ -27,6 +36,7 @@ TRIES: Mapping[str, Try] = {
     "place at the office": (Verb.PLACE, OFFICE, {}, ""),
     "fulfil": (Verb.FULFIL, OWNER, WHOLE, ""),
     "fulfil six": (Verb.FULFIL, OWNER, {TEA: 6}, ""),
+    "fulfil one": (Verb.FULFIL, OWNER, {TEA: 1}, ""),
     "fulfil at the office": (Verb.FULFIL, OFFICE, {TEA: 6}, ""),
     "fulfil from a parcel": (Verb.FULFIL, OWNER, {TEA: 6, LOOSE: 4}, "P1"),
     "dispense all": (Verb.DISPENSE, OWNER, WHOLE, ""),
@@ -66,6 +76,8 @@ CASES = [(kind, stage) for kind in Kind for stage in paths(kind)]
 
 def command(name: str, event: str) -> Act:
     """One of the tries as an act of its own event."""
+    if name.startswith("reverse "):
+        return Act(Verb.REVERSE, f"by-{event}", NOW, name.removeprefix("reverse "))
     verb, _, items, parcel = TRIES[name]
     lines = {LineKey(Sku("TEA"), Lot("")): 12} if name == "amend" else {}
     lines |= {LineKey(Sku("TEA"), Lot("")): 6, LOOSE_LINE: 0} if name == "amend down" else {}
@@ -74,7 +86,8 @@ def command(name: str, event: str) -> Act:
 
 def attempt(device: Device, kind: Kind, name: str, event: str) -> None:
     """Do it, as one of the party that it is for."""
-    steps = orders.act(device.document, kind, PLACES, {TRIES[name][1]}, command(name, event))
+    party = TRIES[name][1] if name in TRIES else OWNER  # who takes goods back
+    steps = orders.act(device.document, kind, PLACES, {party}, command(name, event))
     device.record(steps)
 
 
@@ -101,3 +114,29 @@ def possible(kind: Kind, stage: Stage) -> tuple[str, ...]:
             continue
         found.append(name)
     return tuple(found)
+
+
+def further(kind: Kind) -> list[Ops]:
+    """More orders that were fulfilled in several ways: what is left when one of the events is taken back differs."""
+    placed = _PLACED[kind]
+    ways = [
+        (*placed, "fulfil six", "fulfil one"),
+        (*placed, "fulfil six", "fulfil"),
+    ]
+    found = []
+    for way in ways:
+        office = Device("way", frozenset({OFFICE}), drafted(PLAN, Stage.DRAFT))
+        for number, name in enumerate(way):
+            attempt(office, kind, name, f"way{number}")
+        found.append(office.ops)
+    # Decided against while goods moved: each by somebody who did not know of the other.
+    for end in ("cancel", *(() if kind is Kind.CUSTOMER else ("submit", "reject"))):
+        goods = Device("goods", frozenset({OWNER}), dict(reached(kind, Stage.PARTLY_RECEIVED)))
+        against = Device("against", frozenset({OFFICE}), drafted(PLAN, Stage.DRAFT))
+        for name in ("submit", "reject") if end != "cancel" else (end,):
+            attempt(against, kind, name, f"against-{name}")
+        hub = Hub()
+        hub.merge(goods, against)
+        settle_all(hub, [goods], lambda document: orders.reconcile(document, kind, PLACES))
+        found.append(goods.ops)
+    return found

@@ -5,11 +5,11 @@ from itertools import combinations_with_replacement as combinations
 import pytest
 
 from protocol.effects import Account
-from protocol.ids import Sku
+from protocol.ids import Lot, Sku
 from protocol.workflows import orders
 from protocol.workflows.acts import Act
 from protocol.workflows.orders import Kind, Stage, Status, Verb
-from protocol.workflows.progress import Item
+from protocol.workflows.progress import Item, LineKey
 from protocol.workflows.steps import Fault, FieldWrite, Step, StepRefused
 from tests.protocol.examples import NOW
 from tests.protocol.workflows.order_cases import CASES, TRIES, attempt, paths, possible, reached
@@ -180,3 +180,51 @@ def test_the_outside_knows_three_words() -> None:
     assert set(orders.STATUS) == set(Stage)
     words = {status.value for status in orders.STATUS.values()}
     assert words == {"pending", "fulfilled", "canceled"}
+
+
+def promised_at_once(*acts: Act) -> list[int]:
+    """What is promised of TEA after each act of one shop, before anybody reconciles."""
+    device = Device("shop", frozenset({OWNER}), dict(reached(Kind.CUSTOMER, Stage.PLACED)))
+    found = []
+    for act in acts:
+        device.record(orders.act(device.document, Kind.CUSTOMER, PLACES, {OWNER}, act))
+        found.append(at(device.ops, OWNER, Account.RESERVED).get(("TEA", ""), 0))
+    return found
+
+
+def test_a_promise_follows_the_plan_at_once_however_often_it_goes_up_and_down() -> None:
+    acts = [
+        Act(Verb.AMEND, "ada", NOW, lines={LineKey(Sku("TEA"), Lot("")): n})
+        for n in (12, 6, 12, 6, 0, 12)
+    ]
+    assert promised_at_once(*acts) == [12, 6, 12, 6, 0, 12]
+
+
+def test_two_parcels_of_the_same_goods_release_two_promises_at_once() -> None:
+    acts = [
+        Act(Verb.FULFIL, "ada", NOW, "", parcel, items={Item(Sku("TEA")): 3})
+        for parcel in ("P1", "P2", "P1")
+    ]
+    assert promised_at_once(*acts) == [7, 4, 4], "and the same parcel again releases nothing"
+
+
+def test_goods_taken_back_are_promised_again_once_whoever_takes_them_back() -> None:
+    base = reached(Kind.CUSTOMER, Stage.PARTLY_RECEIVED)
+    devices = [Device(f"shop-{n}", frozenset({OWNER}), dict(base)) for n in range(2)]
+    for device in devices:
+        attempt(device, Kind.CUSTOMER, "reverse way1", device.name)
+        assert at(device.ops, OWNER, Account.RESERVED)["TEA", ""] == 10
+    hub = Hub()
+    assert settle_all(hub, devices, lambda d: orders.reconcile(d, Kind.CUSTOMER, PLACES)) == 0
+    assert at(hub.ops, OWNER, Account.RESERVED)["TEA", ""] == 10
+    assert not at(hub.ops, OWNER, Account.ON_HAND)
+    assert hub.repeats_that_differ == 0
+
+
+def test_an_event_is_taken_back_once_and_its_taking_back_is_for_good() -> None:
+    device = Device("shop", frozenset({OWNER}), dict(reached(Kind.CUSTOMER, Stage.RECEIVED)))
+    attempt(device, Kind.CUSTOMER, "reverse way1", "e")
+    for event in ("way1", "way1~", "never"):
+        with pytest.raises(StepRefused):
+            attempt(device, Kind.CUSTOMER, f"reverse {event}", "e")
+    assert not at(device.ops, OWNER, Account.ON_HAND)

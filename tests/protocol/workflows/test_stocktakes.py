@@ -81,6 +81,18 @@ def test_uncounted_lines_are_left_as_they_are() -> None:
     assert at(device.ops, OWNER, Account.ON_HAND) == {("TEA", ""): -5}
 
 
+def test_finalised_here_while_cancelled_there_the_count_stands() -> None:
+    devices = []
+    for name in ("finalise", "cancel"):
+        device = Device(name, frozenset({OWNER}), dict(done(*REVIEW).ops))
+        attempt(device, name, name)
+        devices.append(device)
+    hub = Hub()
+    settle_all(hub, devices, reconcile)
+    assert read(fold(hub.ops)).progress.stage == Stage.FINALISED
+    assert at(hub.ops, OWNER, Account.ON_HAND) == {("TEA", ""): -5}
+
+
 def test_a_recount_stands_in_place_of_the_count_before_it() -> None:
     device = done(*BASES["recounted"], "finalise")
     assert at(device.ops, OWNER, Account.ON_HAND) == {("TEA", ""): -3}

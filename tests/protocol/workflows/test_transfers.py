@@ -189,6 +189,16 @@ def test_two_who_close_knowing_different_things_write_off_what_is_missing_and_no
     check(hub.ops)
 
 
+def test_what_is_set_aside_follows_the_plan_at_once_however_often_it_goes_up_and_down() -> None:
+    device = Device("sender", frozenset({SENDER}), dict(reached(Stage.ALLOCATED)))
+    found = []
+    for quantity in (12, 6, 12, 6):
+        act = Act(Verb.AMEND, "ada", NOW, lines={TEA.line: quantity})
+        device.record(transfers.act(device.document, PLACES, {SENDER}, act))
+        found.append(at(device.ops, SENDER, Account.RESERVED)["TEA", ""])
+    assert found == [12, 6, 12, 6]
+
+
 def test_received_before_its_sender_was_heard_of_it_heals_by_itself() -> None:
     """The receiver is online and the sender is not: in transit goes below zero and comes back."""
     receiver = Device("receiver", frozenset({RECEIVER}), dict(reached(Stage.DRAFT)))
@@ -266,3 +276,21 @@ def test_a_part_that_another_version_wrote_is_left_out_and_the_rest_is_read() ->
     assert (after.moved["ship"], after.lines) == (before.moved["ship"], before.lines)
     assert not after.goods("receive")
     assert transfers.stage_of(after) == Stage.SHIPPED
+
+
+@pytest.mark.parametrize("meanwhile", ["receive two", "close at the office", "receive all"])
+def test_a_receipt_typed_wrongly_is_taken_back_once_and_the_books_follow(meanwhile: str) -> None:
+    """Two take it back, not knowing of each other, and a third does something else meanwhile."""
+    base = reached(Stage.RECEIVED, ("ship all", "receive too much"))
+    devices = [Device(f"clerk-{n}", frozenset({RECEIVER}), dict(base)) for n in range(2)]
+    for device in devices:
+        attempt(device, "reverse way1", device.name)
+    third = Device("third", frozenset({TRIES[meanwhile][1]}), dict(base))
+    attempt(third, meanwhile, "third")
+    hub = Hub()
+    settle_all(hub, [*devices, third], reconcile)
+    check(hub.ops)
+    assert hub.repeats_that_differ == 0
+    received = {"receive two": {("TEA", ""): 2}, "close at the office": {}}
+    whole = {("TEA", ""): 10, ("PILLS", "L7"): 4}
+    assert at(hub.ops, RECEIVER, Account.ON_HAND) == received.get(meanwhile, whole)
