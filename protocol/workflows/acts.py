@@ -41,6 +41,8 @@ from protocol.workflows.steps import (
 
 AMEND: Final = "amend"
 REVERSE: Final = "reverse"
+_RESERVED: Final = frozenset("+~")
+"""What is put behind the name of an event: a further piece of it, and its taking back."""
 _FIELDS_KEPT_FREE: Final = 100
 _BYTES_KEPT_FREE: Final = 24 * 1024
 
@@ -117,6 +119,8 @@ def first_steps(
             raise StepRefused(Fault.BAD_CODE, f"the parcel's number {fault}")
         steps = (*edit, *move_parcel(places, legs, some, act.verb, act.parcel))
     else:
+        assert act.event, "an event of goods has a name of its own"
+        assert not _RESERVED.intersection(act.event), "which says nothing about pieces of it"
         step = move(places, legs, some, act.event, at=act.at_ms)
         steps = (Step(step.kind, step.location, step.counters, (*writes, *step.writes)),)
     _check_room(after(document, steps))
