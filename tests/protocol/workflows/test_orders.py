@@ -228,3 +228,11 @@ def test_an_event_is_taken_back_once_and_its_taking_back_is_for_good() -> None:
         with pytest.raises(StepRefused):
             attempt(device, Kind.CUSTOMER, f"reverse {event}", "e")
     assert not at(device.ops, OWNER, Account.ON_HAND)
+
+
+def test_two_events_of_the_same_goods_taken_back_are_promised_again_at_once() -> None:
+    acts = [
+        *(Act(Verb.FULFIL, "ada", NOW, event, items={Item(Sku("TEA")): 3}) for event in "ab"),
+        *(Act(Verb.REVERSE, "ada", NOW, event) for event in "ab"),
+    ]
+    assert promised_at_once(*acts) == [7, 4, 7, 10]
