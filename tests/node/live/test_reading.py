@@ -230,7 +230,9 @@ def test_a_document_is_told_in_its_scopes_and_its_end_too(db: sqlite3.Connection
 def test_a_document_of_a_collection_that_is_not_declared_is_told_as_it_is(
     db: sqlite3.Connection,
 ) -> None:
-    take_in(db, row(1, name=("Ada", 10), key=(b"\x01\xff", 10))._replace(collection="people"), own=0)
+    take_in(
+        db, row(1, name=("Ada", 10), key=(b"\x01\xff", 10))._replace(collection="people"), own=0
+    )
     (event,) = reading.read_changes(db, 0).events
     told = {"collection": "people", "id": "a", "fields": {"key": "01ff", "name": "Ada"}}
     assert json.loads(event.data) == told
