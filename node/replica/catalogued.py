@@ -26,6 +26,7 @@ class Catalogued:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._skus: dict[str, Described] = {}
+        self._has_levels: dict[str, bool] = {}
 
     def sku(self, sku: str) -> Described:
         """What the catalogue says of a SKU."""
@@ -36,8 +37,14 @@ class Catalogued:
 
     def minimum(self, location: str, sku: str) -> int | None:
         """Below what a SKU is low at a location: by its level there, else by the catalogue; None for nowhere."""
-        (level,) = self._field("levels", id_of([location, sku]), "minimum")
-        return level if isinstance(level, int) else self.sku(sku).minimum
+        if location not in self._has_levels:
+            found = documents.has_any(self._db, COLLECTIONS["levels"], location)
+            self._has_levels[location] = found
+        if self._has_levels[location]:  # of a neighbour's levels there are none here
+            (level,) = self._field("levels", id_of([location, sku]), "minimum")
+            if isinstance(level, int):
+                return level
+        return self.sku(sku).minimum
 
     def expiry(self, sku: str, lot: str) -> str | None:
         """The last day of a lot, as YYYY-MM-DD; None where nobody said."""

@@ -101,6 +101,13 @@ def page(db: sqlite3.Connection, query: DocumentQuery) -> Page:
     return Page(items, following, life, start.head)
 
 
+def has_any(db: sqlite3.Connection, collection: Collection, first_code: str) -> bool:
+    """Whether there is any document, archived or not, whose id of two codes begins with this one."""
+    first, beyond = _range(first_code)
+    asked = {"collection": collection.name, "first": first, "beyond": beyond}
+    return bool(db.execute(_SQL["has_first_code"], asked).fetchone()[0])
+
+
 def states(db: sqlite3.Connection, key: DocumentKey) -> Document:
     """A document's fields with what it takes to beat them, and every scope that it is in or will be."""
     row = db.execute(_SQL["states"], key._asdict()).fetchone()
@@ -145,9 +152,14 @@ def _statement(query: DocumentQuery, start: _Start) -> tuple[str, dict[str, obje
     first = query.matching.get(collection.identity[0]) if len(collection.identity) == 2 else None
     if not isinstance(first, str):
         return _SQL["by_id"], asked
-    prefix = id_of([first, ""])
-    # The sign after the slash ends the range of ids that begin so.
-    return _SQL["by_first_code"], {**asked, "first": prefix, "beyond": prefix[:-1] + "0"}
+    lower, beyond = _range(first)
+    return _SQL["by_first_code"], {**asked, "first": lower, "beyond": beyond}
+
+
+def _range(first_code: str) -> tuple[str, str]:
+    """Between which texts the ids of two codes are that begin with this one."""
+    prefix = id_of([first_code, ""])
+    return prefix, prefix[:-1] + "0"  # the sign after the slash
 
 
 def _is_asked_for(query: DocumentQuery, held: Held) -> bool:

@@ -30,3 +30,8 @@ SELECT shown, scopes FROM document WHERE collection = :collection AND id = :id;
 
 -- name: edits
 SELECT effects FROM pending_edit WHERE collection = :collection AND id = :id ORDER BY seq;
+
+-- name: has_first_code
+SELECT EXISTS (
+    SELECT 1 FROM document WHERE collection = :collection AND id > :first AND id < :beyond
+);

@@ -43,7 +43,7 @@ from protocol.limits import (
     REASON_CHARS_MAX,
     REFERENCE_CHARS_MAX,
 )
-from protocol.workflows import count_sheet, orders, transfers
+from protocol.workflows import count_sheet, order_table, orders, transfer_table, transfers
 
 Values = Mapping[str, object]
 
@@ -130,14 +130,14 @@ ORDERS: Final = Collection(
         Field("expected_on", Day(), "When the goods should be there."),
         _REFERENCE,
         _NOTE,
-        _stage(orders.Stage),
+        _stage(order_table.Stage),
         Field(
             "status",
-            Choice(tuple(orders.Status)),
+            Choice(tuple(order_table.Status)),
             "The same in three words.",
             rule=Rule.FURTHEST,
             set=Set.BY_STEPS,
-            default=orders.Status.PENDING.value,
+            default=order_table.Status.PENDING.value,
         ),
         Field("fulfilled_at", Instant(), "When the last of its goods moved.", set=Set.BY_STEPS),
     ),
@@ -175,7 +175,7 @@ TRANSFERS: Final = Collection(
         Field("expected_on", Day(), "When the goods should be there."),
         _REFERENCE,
         _NOTE,
-        _stage(transfers.Stage),
+        _stage(transfer_table.Stage),
     ),
     entries=(LINES, OWN_ATTRIBUTES),
     example={

@@ -216,7 +216,7 @@ def test_a_cursor_that_no_list_gave_is_refused(cursor: str, db: sqlite3.Connecti
 def test_lists_go_by_an_index_in_its_order(db: sqlite3.Connection) -> None:
     asked = statements(Path(node.__file__).parent / "replica")
     mine = {name: sql for name, sql in asked.items() if name.startswith("documents.")}
-    assert len(mine) == 6
+    assert len(mine) == 7
     assert scans(db, mine) == set()
     for name in ("by_id", "by_first_code", "by_change"):
         values = dict.fromkeys(
