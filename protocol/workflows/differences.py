@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
-from protocol.workflows import orders, transfers
+from protocol.workflows import order_table, transfer_table, transfers
 from protocol.workflows.count_sheet import Sheet
 from protocol.workflows.count_sheet import Stage as StocktakeStage
 from protocol.workflows.progress import Progress, minus, per_line, plus
@@ -45,7 +45,7 @@ def of_transfer(progress: Progress) -> tuple[Difference, ...]:
     return tuple(_of_transfer(progress))
 
 
-def of_order(progress: Progress, kind: orders.Kind) -> tuple[Difference, ...]:
+def of_order(progress: Progress, kind: order_table.Kind) -> tuple[Difference, ...]:
     """What somebody has to look at in an order, the document's own matters first."""
     return tuple(_of_order(progress, kind))
 
@@ -58,35 +58,41 @@ def of_stocktake(sheet: Sheet) -> tuple[Difference, ...]:
 
 def _of_transfer(progress: Progress) -> Iterator[Difference]:
     stage = transfers.stage_of(progress)
-    sent = progress.goods(transfers.SHIP)
-    arrived = plus(progress.goods(transfers.RECEIVE), progress.goods(transfers.DAMAGE))
-    if transfers.Stage.CANCELLED in progress.decided and (sent or arrived):
+    sent = progress.goods(transfer_table.SHIP)
+    arrived = plus(progress.goods(transfer_table.RECEIVE), progress.goods(transfer_table.DAMAGE))
+    if transfer_table.Stage.CANCELLED in progress.decided and (sent or arrived):
         yield Difference(Matter.CONFLICTING_STATUS)
-    asked = transfers.Verb.CALL_BACK in progress.decided
-    if asked and stage in (transfers.Stage.SHIPPED, transfers.Stage.PARTLY_RECEIVED):
+    asked = transfer_table.Verb.CALL_BACK in progress.decided
+    if asked and stage in (transfer_table.Stage.SHIPPED, transfer_table.Stage.PARTLY_RECEIVED):
         yield Difference(Matter.CALLED_BACK)
-    back = plus(progress.goods(transfers.RECEIVE_BACK), progress.goods(transfers.DAMAGE_BACK))
-    there = minus(sent, arrived, progress.goods(transfers.TURN_BACK))
-    returned = minus(progress.goods(transfers.TURN_BACK), back)
+    back = plus(
+        progress.goods(transfer_table.RECEIVE_BACK), progress.goods(transfer_table.DAMAGE_BACK)
+    )
+    there = minus(sent, arrived, progress.goods(transfer_table.TURN_BACK))
+    returned = minus(progress.goods(transfer_table.TURN_BACK), back)
     for item, left in (*there.items(), *returned.items()):
         if left < 0:
             matter = Matter.OVER if sent else Matter.UNANNOUNCED
             yield Difference(matter, item.sku, item.lot, -left)
-        elif stage == transfers.Stage.CLOSED:
+        elif stage == transfer_table.Stage.CLOSED:
             yield Difference(Matter.SHORT, item.sku, item.lot, left)
-    broken = plus(progress.goods(transfers.DAMAGE), progress.goods(transfers.DAMAGE_BACK))
+    broken = plus(progress.goods(transfer_table.DAMAGE), progress.goods(transfer_table.DAMAGE_BACK))
     for item, quantity in broken.items():
         yield Difference(Matter.DAMAGED, item.sku, item.lot, quantity)
 
 
-def _of_order(progress: Progress, kind: orders.Kind) -> Iterator[Difference]:
+def _of_order(progress: Progress, kind: order_table.Kind) -> Iterator[Difference]:
     decided = progress.decided
-    moved = per_line(progress.goods(orders.SUPPLY), progress.goods(orders.DISPENSE))
-    ended = bool(decided & {orders.Stage.CANCELED, orders.Stage.REJECTED})
-    answered_both_ways = {orders.Stage.APPROVED, orders.Stage.REJECTED} <= decided
+    moved = per_line(progress.goods(order_table.SUPPLY), progress.goods(order_table.DISPENSE))
+    ended = bool(decided & {order_table.Stage.CANCELED, order_table.Stage.REJECTED})
+    answered_both_ways = {order_table.Stage.APPROVED, order_table.Stage.REJECTED} <= decided
     # A supplier who delivers after all is told by the quantity; nobody took two decisions.
-    against = ended and bool(moved) and kind is not orders.Kind.PURCHASE
-    if against or answered_both_ways or {orders.Stage.CANCELED, orders.Stage.CLOSED} <= decided:
+    against = ended and bool(moved) and kind is not order_table.Kind.PURCHASE
+    if (
+        against
+        or answered_both_ways
+        or {order_table.Stage.CANCELED, order_table.Stage.CLOSED} <= decided
+    ):
         yield Difference(Matter.CONFLICTING_STATUS)
     for key, quantity in sorted(moved.items()):
         over = quantity if ended else quantity - progress.lines.get(key, 0)

@@ -6,7 +6,7 @@ from functools import cache
 from protocol.ids import Lot, Sku
 from protocol.workflows import orders
 from protocol.workflows.acts import Act
-from protocol.workflows.orders import Kind, Stage, Verb
+from protocol.workflows.order_table import Kind, Stage, Verb
 from protocol.workflows.progress import Item, LineKey
 from protocol.workflows.steps import Party, StepRefused
 from tests.protocol.examples import NOW

@@ -6,7 +6,7 @@ Invariant: protocol/workflows/TABLES.md is what `page` gives, byte for byte; tes
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from protocol.workflows import orders, stocktakes, transfers
+from protocol.workflows import order_table, stocktakes, transfer_table
 from protocol.workflows.bookkeeping import Book, Leg
 from protocol.workflows.steps import Transition
 
@@ -22,19 +22,29 @@ device's part in the document; which person may do it is asked under `<collectio
 def page() -> str:
     """The whole page."""
     kinds = {
-        "Transfer": (transfers.TABLE, transfers.RANKS, transfers.LEGS, transfers.BOOKS),
-        "Purchase order": _order(orders.Kind.PURCHASE),
-        "Customer order": _order(orders.Kind.CUSTOMER),
-        "Internal order": _order(orders.Kind.INTERNAL),
+        "Transfer": (
+            transfer_table.TABLE,
+            transfer_table.RANKS,
+            transfer_table.LEGS,
+            transfer_table.BOOKS,
+        ),
+        "Purchase order": _order(order_table.Kind.PURCHASE),
+        "Customer order": _order(order_table.Kind.CUSTOMER),
+        "Internal order": _order(order_table.Kind.INTERNAL),
         "Stocktake": (stocktakes.TABLE, stocktakes.RANKS, {}, stocktakes.BOOKS),
     }
     return "\n".join([HEAD, *(_section(name, *parts) for name, parts in kinds.items())])
 
 
 def _order(
-    kind: orders.Kind,
+    kind: order_table.Kind,
 ) -> tuple[tuple[Transition, ...], Mapping[str, int], Mapping[str, Leg], Mapping[str, Book]]:
-    return orders.TABLES[kind], orders.RANKS, orders.LEGS[kind], orders.BOOKS[kind]
+    return (
+        order_table.TABLES[kind],
+        order_table.RANKS,
+        order_table.LEGS[kind],
+        order_table.BOOKS[kind],
+    )
 
 
 def _section(

@@ -11,7 +11,7 @@ from protocol.limits import (
     FIELD_VALUE_BYTES_MAX,
 )
 from protocol.operation import decode, encode
-from protocol.workflows import orders, stocktakes, transfers
+from protocol.workflows import order_table, orders, stocktakes, transfer_table, transfers
 from protocol.workflows.acts import Act
 from protocol.workflows.count_sheet import read as read_sheet
 from protocol.workflows.progress import Item, LineKey, pieces, plus, read_progress
@@ -26,7 +26,7 @@ def fault_of(act: Act) -> Fault | None:
     """Why a draft of an order refuses the act; None when it takes it."""
     document = fold(drafted({("TEA", ""): 1}, "draft"))
     try:
-        orders.act(document, orders.Kind.PURCHASE, PLACES, {OFFICE}, act)
+        orders.act(document, order_table.Kind.PURCHASE, PLACES, {OFFICE}, act)
     except StepRefused as refused:
         return refused.fault
     return None
@@ -56,7 +56,7 @@ def test_a_line_names_codes(key: tuple[str, str]) -> None:
 
 def receive(items: dict[Item, int], parcel: str = "") -> tuple[Step, ...]:
     """Goods received on a transfer that was shipped."""
-    document = fold(reached(transfers.Stage.SHIPPED))
+    document = fold(reached(transfer_table.Stage.SHIPPED))
     act = Act("receive", "ada", NOW, "event", parcel, items=items)
     return transfers.act(document, PLACES, {RECEIVER}, act)
 
@@ -73,7 +73,7 @@ def test_one_event_has_so_many_items_and_is_one_operation_that_can_be_sent() -> 
     assert refusal(items) is Fault.TOO_MANY_LINES
     items.popitem()
     assert len(items) == DOCUMENT_EVENT_ITEMS_MAX
-    device = Device("receiver", frozenset({RECEIVER}), dict(reached(transfers.Stage.SHIPPED)))
+    device = Device("receiver", frozenset({RECEIVER}), dict(reached(transfer_table.Stage.SHIPPED)))
     (op_id,) = device.record(receive(items))
     assert decode(encode(fact(*device.ops[op_id]))).effects == device.ops[op_id]
     assert transfers.read(device.document).goods("receive") == items
@@ -95,7 +95,7 @@ def test_items_of_the_longest_codes_are_cut_into_pieces_that_fit_a_field() -> No
     items = {Item(Sku(f"{wide}{n:04}"), Lot(wide), Lot(wide)): 1 for n in range(60)}
     parts = list(pieces(items))
     assert [name for name, _ in parts] == ["", "+1", "+2"]
-    device = Device("receiver", frozenset({RECEIVER}), dict(reached(transfers.Stage.SHIPPED)))
+    device = Device("receiver", frozenset({RECEIVER}), dict(reached(transfer_table.Stage.SHIPPED)))
     (op_id,) = device.record(receive(items))
     assert decode(encode(fact(*device.ops[op_id])))
     assert transfers.read(device.document).goods("receive") == plus(items)

@@ -5,7 +5,7 @@ import pytest
 from protocol.workflows import differences, orders
 from protocol.workflows.count_sheet import read as read_sheet
 from protocol.workflows.differences import Difference, Matter
-from protocol.workflows.orders import Kind, Stage
+from protocol.workflows.order_table import Kind, Stage
 from tests.protocol.workflows import order_cases, stocktake_cases
 from tests.protocol.workflows.shops import PLACES, Device, Hub, fold, settle_all
 

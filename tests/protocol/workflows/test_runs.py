@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from protocol.documents import Document
 from protocol.effects import Account
-from protocol.workflows import orders, transfers
+from protocol.workflows import order_table, orders, transfer_table, transfers
 from protocol.workflows.count_sheet import Stage as StocktakeStage
 from protocol.workflows.count_sheet import read as read_sheet
-from protocol.workflows.orders import Kind
+from protocol.workflows.order_table import Kind
 from protocol.workflows.steps import Party, Step, StepRefused
 from tests.protocol.workflows import order_cases, stocktake_cases, transfer_cases
 from tests.protocol.workflows.shops import (
@@ -89,9 +89,9 @@ def moved(tries: Mapping[str, tuple[object, ...]], done: list[str], verb: str) -
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from(transfers.Stage), runs(transfer_cases.TRIES))
+@given(st.sampled_from(transfer_table.Stage), runs(transfer_cases.TRIES))
 def test_a_transfer_of_any_course_leaves_nothing_on_the_way_and_nothing_promised(
-    stage: transfers.Stage, run: list[tuple[int, str]]
+    stage: transfer_table.Stage, run: list[tuple[int, str]]
 ) -> None:
     tries = transfer_cases.TRIES
     base = transfer_cases.reached(stage)
@@ -106,14 +106,14 @@ def test_a_transfer_of_any_course_leaves_nothing_on_the_way_and_nothing_promised
     assert sum(at(hub.ops, SENDER, Account.ON_HAND).values()) == here
     there = moved(tries, done, "receive")
     assert sum(at(hub.ops, RECEIVER, Account.ON_HAND).values()) == there
-    if transfers.stage_of(progress) == transfers.Stage.CLOSED:
+    if transfers.stage_of(progress) == transfer_table.Stage.CLOSED:
         assert not sum_of(hub.ops, Account.IN_TRANSIT)
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(order_cases.CASES), runs(order_cases.TRIES))
 def test_an_order_of_any_course_promises_what_it_owes(
-    case: tuple[Kind, orders.Stage], run: list[tuple[int, str]]
+    case: tuple[Kind, order_table.Stage], run: list[tuple[int, str]]
 ) -> None:
     (kind, stage), tries = case, order_cases.TRIES
     base = order_cases.reached(kind, stage)
@@ -134,7 +134,7 @@ def test_an_order_of_any_course_promises_what_it_owes(
     sign = {Kind.PURCHASE: 1, Kind.CUSTOMER: -1, Kind.INTERNAL: 0}[kind]
     assert sum(at(hub.ops, OWNER, Account.ON_HAND).values()) == sign * goods
     if goods:
-        assert orders.status_of(progress) is not orders.Status.CANCELED
+        assert orders.status_of(progress) is not order_table.Status.CANCELED
 
 
 @settings(max_examples=150, deadline=None)

@@ -11,7 +11,7 @@ from protocol.documents import Document, size_fault
 from protocol.effects import DocumentKey
 from protocol.ids import ReplicaId, op_id
 from protocol.operation import decode, encode, home_of
-from protocol.workflows import orders, stocktakes, transfers
+from protocol.workflows import order_table, orders, stocktakes, transfer_table, transfers
 from protocol.workflows.acts import Act
 from protocol.workflows.count_sheet import read as read_sheet
 from protocol.workflows.progress import BOOKED, MOVED
@@ -56,7 +56,7 @@ def _transfer(document: Document, name: str, party: Party) -> Sequence[Step]:
     return transfers.act(document, PLACES, {party}, transfer_cases.command(name, "event"))
 
 
-def _order(kind: orders.Kind) -> Do:
+def _order(kind: order_table.Kind) -> Do:
     def do(document: Document, name: str, party: Party) -> Sequence[Step]:
         return orders.act(document, kind, PLACES, {party}, order_cases.command(name, "event"))
 
@@ -70,9 +70,9 @@ def _stocktake(document: Document, name: str, party: Party) -> Sequence[Step]:
 
 PAPERS = {
     "transfer": Paper(
-        transfers.TABLE,
+        transfer_table.TABLE,
         (
-            *((stage, transfer_cases.reached(stage)) for stage in transfers.Stage),
+            *((stage, transfer_cases.reached(stage)) for stage in transfer_table.Stage),
             *((stage, transfer_cases.reached(stage, p)) for stage, p in transfer_cases.FURTHER),
         ),
         {name: one[0] for name, one in transfer_cases.TRIES.items()} | REVERSALS,
@@ -81,7 +81,7 @@ PAPERS = {
     ),
     **{
         str(kind): Paper(
-            orders.TABLES[kind],
+            order_table.TABLES[kind],
             [
                 *((stage, order_cases.reached(kind, stage)) for stage in order_cases.paths(kind)),
                 *(
@@ -93,7 +93,7 @@ PAPERS = {
             lambda document: orders.stage_of(orders.read(document)),
             _order(kind),
         )
-        for kind in orders.Kind
+        for kind in order_table.Kind
     },
     "stocktake": Paper(
         stocktakes.TABLE,
@@ -200,7 +200,7 @@ def test_a_document_at_rest_has_each_pair_in_the_table_turned_round(paper: Paper
     assert {row for found in pairs.values() for row in found} == set(paper.table)
 
 
-@pytest.mark.parametrize("ranks", [transfers.RANKS, orders.RANKS, stocktakes.RANKS])
+@pytest.mark.parametrize("ranks", [transfer_table.RANKS, order_table.RANKS, stocktakes.RANKS])
 def test_no_two_decisions_have_one_rank(ranks: Mapping[str, int]) -> None:
     assert len(set(ranks.values())) == len(ranks)
     assert min(ranks.values()) > 0, "an unranked stage of a draft loses to every decision"
@@ -227,7 +227,7 @@ def test_every_step_is_an_operation_that_its_own_stores_device_may_record(paper:
 def test_a_named_step_is_the_same_operation_whoever_records_it_and_no_other_document_has_it() -> (
     None
 ):
-    document = fold(transfer_cases.reached(transfers.Stage.DRAFT))
+    document = fold(transfer_cases.reached(transfer_table.Stage.DRAFT))
     act = transfer_cases.command("allocate", "event")
     entry = transfers.act(document, PLACES, {Party.SENDER}, act)[-1]
     assert entry.name is not None
@@ -242,7 +242,7 @@ def test_a_named_step_is_the_same_operation_whoever_records_it_and_no_other_docu
 
 def test_goods_stop_before_a_document_is_too_large_to_be_read_and_it_can_still_be_ended() -> None:
     device = Device("shop", frozenset({Party.OFFICE}), {})
-    device.ops = dict(transfer_cases.reached(transfers.Stage.SHIPPED))
+    device.ops = dict(transfer_cases.reached(transfer_table.Stage.SHIPPED))
     filler = {"items": [["TEA", "", "", 1]]}
     writes = tuple(FieldWrite(f"moved/receive/{n}", filler) for n in range(880))
     device.record([Step("edit", PLACES[Party.RECEIVER], (), writes)])
@@ -262,13 +262,13 @@ def test_goods_stop_before_a_document_is_too_large_to_be_read_and_it_can_still_b
     close = Act("close", "ada", NOW)
     device.record(transfers.act(device.document, PLACES, {Party.RECEIVER}, close))
     assert size_fault(device.document) is None
-    assert transfers.stage_of(transfers.read(device.document)) == transfers.Stage.CLOSED
+    assert transfers.stage_of(transfers.read(device.document)) == transfer_table.Stage.CLOSED
 
 
 def test_goods_of_a_location_do_not_move_to_itself() -> None:
     """Complaint 17 of the domain's list: shipments to self."""
     places = {**PLACES, Party.RECEIVER: PLACES[Party.SENDER]}
-    document = fold(transfer_cases.reached(transfers.Stage.DRAFT))
+    document = fold(transfer_cases.reached(transfer_table.Stage.DRAFT))
     with pytest.raises(StepRefused) as refused:
         transfers.act(document, places, {Party.SENDER}, transfer_cases.command("ship all", "e"))
     assert refused.value.fault is Fault.SAME_PLACE

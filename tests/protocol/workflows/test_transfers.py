@@ -9,7 +9,7 @@ from protocol.workflows import differences, transfers
 from protocol.workflows.acts import Act
 from protocol.workflows.differences import Matter
 from protocol.workflows.steps import FieldWrite, Step, StepRefused
-from protocol.workflows.transfers import BOOKS, LEGS, Stage, Verb
+from protocol.workflows.transfer_table import BOOKS, LEGS, Stage, Verb
 from tests.protocol.examples import NOW
 from tests.protocol.workflows.shops import (
     OFFICE,

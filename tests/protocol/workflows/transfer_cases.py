@@ -9,7 +9,7 @@ from protocol.workflows import transfers
 from protocol.workflows.acts import Act
 from protocol.workflows.progress import Item, LineKey
 from protocol.workflows.steps import Party, Step
-from protocol.workflows.transfers import Stage, Verb
+from protocol.workflows.transfer_table import Stage, Verb
 from tests.protocol.examples import NOW
 from tests.protocol.workflows.shops import OFFICE, PLACES, RECEIVER, SENDER, Device, Ops, drafted
 
