@@ -88,7 +88,7 @@ def create(
     """
     work = _Work(db, here, caller, collection)
     slot = Slot(caller.name, collection.name, key)
-    request = answers.request_digest(["create", with_sorted_keys(asked)])
+    request = answers.request_digest(with_sorted_keys(asked))
     if (kept := answers.find(db, slot)) is not None:
         return _repeat(kept, request)
     _check_caller(caller)
@@ -128,9 +128,15 @@ def change(
         Refusal: `not_found`, `forbidden`, `precondition_failed`, `conflict` in a stage that is closed to edits,
             `validation_failed`, `idempotency_key_reused`.
     """
-    work = _Work(db, here, caller, collection)
     slot = Slot(caller.name, f"{collection.name}/{id_}", key)
-    request = answers.request_digest(["change", with_sorted_keys(asked)])
+    return _edit(_Work(db, here, caller, collection), id_, asked, slot, if_match)
+
+
+def _edit(
+    work: _Work, id_: str, asked: Asked, slot: Slot, if_match: Sequence[str] | None
+) -> Written:
+    db, _, caller, collection = work
+    request = answers.request_digest(with_sorted_keys(asked))
     if (kept := answers.find(db, slot)) is not None:
         return _repeat(kept, request)
     _check_caller(caller)
@@ -161,8 +167,10 @@ def archive(
     key: str,
     if_match: Sequence[str] | None = None,
 ) -> Written:
-    """Take a document out of use; see `change`."""
-    return change(db, here, caller, collection, id_, {ARCHIVED: True}, key, if_match)
+    """Take a document out of use; see `change`. Its keys are apart from those of changes."""
+    slot = Slot(caller.name, f"archive/{collection.name}/{id_}", key)
+    work = _Work(db, here, caller, collection)
+    return _edit(work, id_, {ARCHIVED: True}, slot, if_match)
 
 
 # --- may it be --------------------------------------------------------------------------------------------------

@@ -115,7 +115,11 @@ def test_a_repeat_gets_the_first_answer_and_changes_nothing(db: sqlite3.Connecti
     with refused("idempotency_key_reused"):
         create(db, "suppliers", {"name": "Somebody else"})
     with refused("idempotency_key_reused"):
-        documents.archive(db, OFFICE, OPERATOR, COLLECTIONS["suppliers"], first.id, "change")
+        change(db, "suppliers", first.id, {"name": "Somebody else"})
+    suppliers = COLLECTIONS["suppliers"]
+    gone = documents.archive(db, OFFICE, OPERATOR, suppliers, first.id, "change")
+    assert not gone.replayed, "a key of a change is none of an archiving"
+    assert documents.archive(db, OFFICE, OPERATOR, suppliers, first.id, "change").replayed
 
 
 def test_a_repeat_at_another_node_of_the_shop_is_the_same_document(db: sqlite3.Connection) -> None:
