@@ -24,7 +24,8 @@ Schema = dict[str, Any]
 # In ECMA 262's and in Python's notation: what a code or a line of text may hold.
 PRINTS: Final = r"[^\u0000-\u001f\u007f-\u009f\u2028\u2029]"
 PRINTS_OR_ENDS_LINE: Final = r"(?:\r\n|[^\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029])"
-DATE_PATTERN: Final = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+_YEAR_PATTERN: Final = "([0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)"
+DATE_PATTERN: Final = rf"{_YEAR_PATTERN}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 _DATE: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _CURRENCY: Final = re.compile("[A-Z]{3}")
 _UUID_PATTERN: Final = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"

@@ -50,8 +50,9 @@ def before_call(
 
 
 def _name_each_thing_once(body: dict[str, Any]) -> None:
-    if body.get("from_location") is not None and body["from_location"] == body.get("location"):
-        body["location"] = "S01" if body["location"] != "S01" else "S02"
+    for one, other in (("location", "from_location"), ("source", "destination")):
+        if body.get(one) is not None and body[one] == body.get(other):
+            body[one] = "S02" if body[other] == "S01" else "S01"
     lines = body.get("lines")
     if isinstance(lines, list) and all(isinstance(line, dict) for line in lines):
         body["lines"] = list({(one.get("sku"), one.get("lot")): one for one in lines}.values())
