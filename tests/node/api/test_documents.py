@@ -51,6 +51,12 @@ async def office(office_node: Node, aiohttp_client: AiohttpClient, head_office: 
     return ApiCaller(http, head_office.operator_token)
 
 
+async def a_till(office: ApiCaller) -> ApiCaller:
+    """A till of the office."""
+    made = await office.ask("POST", "/v1/operator/tokens", json={"name": "till-1"})
+    return ApiCaller(office.http, made.json()["token"])
+
+
 async def ask(
     caller: ApiCaller,
     method: str,
@@ -110,12 +116,10 @@ async def test_an_example_is_created_shown_changed_and_archived(
 
 
 @ALL
-async def test_a_till_reads_and_does_not_edit(
-    collection: str, office: ApiCaller, office_node: Node
-) -> None:
+async def test_a_till_reads_and_does_not_edit(collection: str, office: ApiCaller) -> None:
     declared = COLLECTIONS[collection]
     made = await created(office, collection, declared.example)
-    till = ApiCaller(office.http, await office_node.create_token("till-1"))
+    till = await a_till(office)
     assert (await till.ask("GET", made.headers["Location"])).status == 200
     assert len((await till.get(f"/v1/{collection}"))["items"]) == 1
     for method, path, body in (
@@ -303,11 +307,11 @@ async def test_a_list_is_not_asked_for_what_it_does_not_know(
     assert reply.code == "validation_failed"
 
 
-async def test_what_a_sku_costs_is_shown_to_no_till(office: ApiCaller, office_node: Node) -> None:
+async def test_what_a_sku_costs_is_shown_to_no_till(office: ApiCaller) -> None:
     cost = {"amount": 12, "currency": "EUR"}
     made = await created(office, "skus", {**APPLE, "cost": cost})
     assert made.json()["cost"] == cost
-    till = ApiCaller(office.http, await office_node.create_token("till-1"))
+    till = await a_till(office)
     shown = await till.ask("GET", made.headers["Location"])
     assert "cost" not in shown.json()
     assert shown.headers["ETag"] != made.headers["ETag"]
@@ -317,14 +321,12 @@ async def test_what_a_sku_costs_is_shown_to_no_till(office: ApiCaller, office_no
     assert no_oracle.code == "validation_failed"
 
 
-async def test_an_edit_is_told_live_as_a_document_without_what_it_costs(
-    office: ApiCaller, office_node: Node
-) -> None:
+async def test_an_edit_is_told_live_as_a_document_without_what_it_costs(office: ApiCaller) -> None:
     since = (await office.get("/v1/skus"))["changes"]
     cost = {"amount": 12, "currency": "EUR"}
     await created(office, "skus", {**APPLE, "cost": cost})
     await ask(office, "PATCH", "/v1/skus/apple", {"cost": {**cost, "amount": 13}}, "dearer")
-    till = ApiCaller(office.http, await office_node.create_token("till-1"))
+    till = await a_till(office)
     headers = {"Authorization": f"Bearer {till.token}"}
     async with office.http.get("/v1/events", params={"since": since}, headers=headers) as stream:
         text = ""
