@@ -11,9 +11,9 @@ from typing import Final, NamedTuple
 from protocol.certificate import Role
 from protocol.declarations import COLLECTIONS
 from protocol.declarations.naming import is_well_placed
-from protocol.declarations.vocabulary import Audience, Writers
+from protocol.declarations.vocabulary import Audience, Rule, Writers
 from protocol.declarations.vocabulary import Collection as Declared
-from protocol.effects import Account, CounterEffect, DocumentKey, Effect
+from protocol.effects import Account, CounterEffect, DocumentKey, Effect, FieldEffect
 from protocol.ids import Scope
 from protocol.operation import Operation, home_of
 
@@ -100,7 +100,7 @@ def _may_effect(
 ) -> bool:
     if isinstance(effect, CounterEffect):
         return _may_count(rights, kind, effect)
-    if not is_well_placed(COLLECTIONS, effect):
+    if not is_well_placed(COLLECTIONS, effect) or _outranks_stores(effect):
         return False
     held = present.get(effect.key, ())
     return _may_write_in(rights, effect.scopes) and (not held or _may_write_in(rights, held))
@@ -121,6 +121,12 @@ def _may_write_in(rights: DeviceRights, scopes: Collection[Scope]) -> bool:
     return all(not location for location in locations) or any(
         location in rights.locations for location in locations if location
     )
+
+
+def _outranks_stores(effect: FieldEffect) -> bool:
+    """Whether an edit claims the rank by which the office's stand over those of stores."""
+    declared = COLLECTIONS.get(effect.collection)
+    return declared is not None and declared.rule(effect.field) is Rule.OFFICE and effect.rank > 0
 
 
 def _not_changed_by_stores(declared: Declared, fields: Collection[str]) -> set[str]:

@@ -98,7 +98,7 @@ def _references(collection: Collection) -> Iterator[tuple[str, str]]:
 
 
 def _every_document() -> str:
-    rows = [_row(field) for field in EVERY_DOCUMENT]
+    rows = [_row(field, field.rule) for field in EVERY_DOCUMENT]
     rows.append(
         "| `updated_at` | RFC 3339 time | worked out | | | The newest stamp of its fields. |"
     )
@@ -123,8 +123,8 @@ def _section(collection: Collection) -> str:
     if collection.filters:
         facts.append(f"- Lists by: {', '.join(f'`{name}`' for name in collection.filters)}")
     facts += [f"- {sentence}" for sentence in _agreements(collection)]
-    rows = [_row(field) for field in collection.fields]
-    rows += [_entries_row(entries) for entries in collection.entries]
+    rows = [_row(field, collection.rule(field.name)) for field in collection.fields]
+    rows += [_entries_row(one, collection.rule(f"{one.name}/")) for one in collection.entries]
     parts = [f"## {collection.name}\n", f"{collection.meaning}\n", *facts, "", *_TABLE, *rows, ""]
     return "\n".join([*parts, "```json", _json_schema(collection), "```", "", ""])
 
@@ -140,7 +140,7 @@ def _agreements(collection: Collection) -> Iterator[str]:
         yield f"Edited by hand only in the stage {stages}"
 
 
-def _row(field: Field) -> str:
+def _row(field: Field, rule: Rule) -> str:
     when = field.set.value + (", required" if field.required else "")
     if field.stores_change:
         when += ", by stores too"
@@ -148,18 +148,17 @@ def _row(field: Field) -> str:
     if field.audience is Audience.OFFICE:
         meaning += " Only the office holds it."
     default = "" if field.default is None else f"`{json.dumps(field.default)}`"
-    stands = "" if field.set is Set.AT_CREATION and field.rule is Rule.LAST else field.rule.value
+    is_fixed = field.set is Set.AT_CREATION and rule in {Rule.LAST, Rule.OFFICE}
+    stands = "" if is_fixed else rule.value
     kind = field.kind.words()
     return f"| `{field.name}` | {kind} | {when} | {stands} | {default} | {meaning} |"
 
 
-def _entries_row(entries: Entries) -> str:
+def _entries_row(entries: Entries, rule: Rule) -> str:
     form = "list" if entries.named_by else f"map by {entries.key.words()}"
     when = Set.ANY_TIME.value + (", by stores too" if entries.stores_change else "")
     words = f"{form}, of {entries.value.words()}; at most {entries.entries_max}"
-    return (
-        f"| `{entries.name}` | {words} | {when} | the later, of each entry | | {entries.meaning} |"
-    )
+    return f"| `{entries.name}` | {words} | {when} | {rule.value}, of each entry | | {entries.meaning} |"
 
 
 def _json_schema(collection: Collection) -> str:

@@ -319,7 +319,8 @@ def _effects(
     """
     collection = work.collection
     of_office = {one.name for one in collection.fields if one.audience is Audience.OFFICE}
-    author = Author(work.here.replica, work.here.now_ms)
+    is_office = work.here.certificate.role is Role.OFFICE
+    author = Author(work.here.replica, work.here.now_ms, is_office)
     found: list[FieldEffect] = []
     for name, scopes, part in (
         (

@@ -39,6 +39,7 @@ class Author(NamedTuple):
 
     replica: ReplicaId
     wall_ms: int
+    is_office: bool
 
 
 def changes_of(collection: Collection, asked: Asked, shown: Values) -> list[Change]:
@@ -111,7 +112,7 @@ def effects_of(
     seen = max((state.stamp for state in held.fields.values()), default=None)
     stamp = next_stamp(seen, author.wall_ms, author.replica)
     return tuple(
-        _effect(collection, key, scopes, change, held.fields.get(change.field), stamp)
+        _effect(collection, key, scopes, change, held.fields.get(change.field), stamp, author)
         for change in changes
     )
 
@@ -123,11 +124,11 @@ def _effect(
     change: Change,
     held: FieldState | None,
     stamp: Stamp,
+    author: Author,
 ) -> FieldEffect:
-    field = collection.field(change.field)
-    rule = Rule.LAST if field is None else field.rule
+    rule = collection.rule(change.field)
     join = Join.LWW if rule is Rule.LAST else Join.MAX
-    rank = _rank(rule, change.value, held, stamp)
+    rank = int(author.is_office) if rule is Rule.OFFICE else _rank(rule, change.value, held, stamp)
     return FieldEffect(*key, change.field, int(join), rank, change.value, stamp, scopes)
 
 
@@ -143,8 +144,8 @@ def _rank(rule: Rule, value: object, held: FieldState | None, stamp: Stamp) -> i
             # earlier date stands.
             seen = -1 if held is None else held.rank >> _DAY_BITS
             return min(seen + 1, _GENERATION_MAX) << _DAY_BITS | (_LAST_DAY - _day(value))
-        case Rule.FURTHEST:
-            raise AssertionError("stages are written by steps")
+        case Rule.OFFICE | Rule.FURTHEST:
+            raise AssertionError("ranked by the author, and by steps")
 
 
 def _day(value: object) -> int:

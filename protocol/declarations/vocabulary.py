@@ -17,6 +17,7 @@ class Rule(StrEnum):
     """Which of two edits of one field stands, when neither author knew of the other's."""
 
     LAST = "the later"
+    OFFICE = "the office's, then the later"
     EARLIEST = "the earlier date, unless whoever wrote the later one had seen it"
     FIRST = "the first"
     FURTHEST = "the one further on in its states, then the later"
@@ -130,6 +131,20 @@ class Collection:
     """What its workflow makes of a document's fields: the values of the fields that are set by steps."""
     open_while: tuple[str, ...] = ()
     """The stages in which it may be edited by hand; () for always."""
+
+    def rule(self, name: str) -> Rule:
+        """How the field of a name joins, also that of an entry, `<name>/<key>`.
+
+        Where stores create what the office changes, one that was cut off must not undo what the office wrote meanwhile.
+        """
+        of, slash, _ = name.partition("/")
+        found = next((one for one in self.entries if slash and one.name == of), None)
+        declared = self.field(name) if found is None else found
+        rule = declared.rule if isinstance(declared, Field) else Rule.LAST
+        shared = self.writers is Writers.CREATED_BY_STORES
+        if rule is Rule.LAST and shared and declared is not None and not declared.stores_change:
+            return Rule.OFFICE
+        return rule
 
     def field(self, name: str) -> Field | None:
         """The field of a name, also one that every document has; None for what is none."""

@@ -67,6 +67,21 @@ async def test_edits_of_a_shop_and_of_the_office_join_by_field(here: Here) -> No
     assert await shop.problems() == await office.problems() == []
 
 
+async def test_a_shop_that_did_not_know_of_a_sku_describes_it_beside_the_office(here: Here) -> None:
+    shop = await here.node("S01")
+    office = await here.node("office", role=Role.OFFICE)
+    at_shop, at_office = Desk(shop), Desk(office)
+    await settled(shop, office)
+    await here.hub.stop()
+    await at_office.creates("skus", id="apple", name="Apple")
+    await at_shop.creates("skus", id="apple", name="aple", category="Fruit")
+    await here.hub.start()
+    await settled(shop, office)
+    for desk in (at_shop, at_office):
+        seen = partial(desk.sees, "skus", "apple", "name", "category")
+        await eventually(seen, ("Apple", "Fruit"))
+
+
 async def test_a_lot_received_in_two_cut_off_shops_is_one_and_has_the_earlier_expiry(
     here: Here,
 ) -> None:

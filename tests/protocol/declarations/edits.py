@@ -27,13 +27,14 @@ def edit(
     *,
     at_ms: int = 1_000,
     by: ReplicaId = HERE,
+    is_office: bool = False,
 ) -> tuple[FieldEffect, ...]:
     """The effects of a wish of somebody who sees a document so."""
     changes = changes_of(collection, asked, values(seen))
     key = DocumentKey(collection.name, "one")
     places = {"location": "S01"} if collection.locations else {}
     return effects_of(
-        collection, key, scopes_of(collection, places), changes, seen, Author(by, at_ms)
+        collection, key, scopes_of(collection, places), changes, seen, Author(by, at_ms, is_office)
     )
 
 

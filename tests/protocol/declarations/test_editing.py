@@ -96,6 +96,31 @@ def test_whoever_edits_last_of_those_who_see_each_other_is_shown(
         assert values(document)["name"] == name
 
 
+def test_a_shop_that_was_cut_off_does_not_undo_what_the_office_wrote_meanwhile() -> None:
+    office = edit(SKUS, EMPTY, {"name": "Apple", "packs": {"bag": {"multiple": 6}}}, is_office=True)
+    asked = {
+        "name": "aple",
+        "packs": {"bag": {"multiple": 5}},
+        "category": "Fruit",
+        "barcodes": {"4": {}},
+    }
+    shop = edit(SKUS, EMPTY, asked, at_ms=9 * YEAR_MS, by=THERE)
+    for order in permutations([office, shop]):
+        document = EMPTY
+        for effects in order:
+            document = apply(document, effects)
+        shown = shown_values(SKUS, values(document), None)
+        assert (shown["name"], shown["packs"]) == ("Apple", {"bag": {"multiple": 6}})
+        assert (shown["category"], shown["barcodes"]) == ("Fruit", {"4": {"pack": None}})
+    corrected = after(SKUS, document, {"category": "Fruits"}, is_office=True)
+    assert values(corrected)["category"] == "Fruits"
+
+
+def test_a_barcode_is_whoever_linked_it_last() -> None:
+    linked = after(SKUS, EMPTY, {"barcodes": {"4": {"pack": "bag"}}}, is_office=True)
+    assert values(after(SKUS, linked, {"barcodes": {"4": {}}}))["barcodes/4"] == {}
+
+
 def test_of_two_expiries_that_were_given_apart_the_earlier_stands() -> None:
     late = edit(LOTS, EMPTY, {"expiry": "2031-01-31"}, at_ms=2 * YEAR_MS)
     early = edit(LOTS, EMPTY, {"expiry": "2030-06-30"}, at_ms=YEAR_MS, by=THERE)
@@ -136,7 +161,9 @@ def test_more_corrections_than_ranks_still_join_the_same_everywhere() -> None:
 def created(at_ms: int, by: ReplicaId, who: str) -> Document:
     changes = [Change("created_at", at_ms), Change("created_by", who)]
     key, scopes = DocumentKey("skus", "one"), (Scope("catalogue"),)
-    return apply(EMPTY, effects_of(SKUS, key, scopes, changes, EMPTY, Author(by, at_ms)))
+    return apply(
+        EMPTY, effects_of(SKUS, key, scopes, changes, EMPTY, Author(by, at_ms, is_office=False))
+    )
 
 
 def test_of_two_who_created_one_document_the_first_is_named() -> None:

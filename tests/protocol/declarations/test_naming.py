@@ -15,7 +15,7 @@ from protocol.declarations.naming import (
     scopes_of,
     shown_as,
 )
-from protocol.effects import DocumentKey, FieldEffect
+from protocol.effects import DocumentKey, FieldEffect, Join
 from protocol.ids import Scope, scope_is_valid
 from tests.protocol.examples import fact, field
 
@@ -95,6 +95,15 @@ def test_a_store_writes_documents_where_they_belong(effect: FieldEffect) -> None
 )
 def test_a_store_cannot_draw_a_document_into_scopes_of_its_own(effect: FieldEffect) -> None:
     assert not device_may(STORE, fact(effect))
+
+
+@pytest.mark.parametrize("field_name", ["name", "archived", "packs/bag", "of a newer version"])
+def test_a_store_cannot_claim_the_offices_rank(field_name: str) -> None:
+    name = placed("skus", "A", "catalogue")._replace(field=field_name)
+    ranked = name._replace(join=Join.MAX, rank=1)
+    assert device_may(STORE, fact(name._replace(join=Join.MAX)))
+    assert device_may(STORE, fact(ranked)) == (field_name == "of a newer version")
+    assert device_may(DeviceRights(Role.OFFICE, ()), fact(ranked))
 
 
 def test_the_offices_part_is_shown_as_a_part_of_its_document() -> None:
