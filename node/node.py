@@ -21,6 +21,7 @@ from node.commands import movements
 from node.commands.movements import Here
 from node.commands.requests import Answer, Caller, Movement, Refusal
 from node.dialling import Dial, over_web_socket
+from node.documents import Documents
 from node.housekeeping import Housekeeping
 from node.joining import KEY_NAME
 from node.live.stream import Stream
@@ -68,6 +69,7 @@ class Node:
         self.reading = Reading(store, world, uplink, verifier)
         self.live = Live(store, metrics, self.reading.sync)
         self.callers = Callers(store, world, held, self.live.end_revoked)
+        self.documents = Documents(store, self._write, self._here)
         self._housekeeping = Housekeeping(store, world, uplink.local, retention)
         self._background: list[asyncio.Task[None]] = []
         self._failure_listeners: list[Callable[[], None]] = []

@@ -120,14 +120,14 @@ def stock_json(row: StockRow) -> dict[str, object]:
     return {
         "location": row.location,
         "sku": row.sku,
-        "name": None,
+        "name": row.name,
         "on_hand": row.on_hand,
         "reserved": row.reserved,
         "granted": row.granted,
         "in_transit": row.in_transit,
         "available": row.available,
         "incoming": row.in_transit,
-        "minimum": None,
+        "minimum": row.minimum,
         "hub_seq": row.hub_seq,
     }
 
@@ -157,5 +157,5 @@ def _lot_json(lot: LotRow) -> dict[str, object]:
         "reserved": lot.reserved,
         "in_transit": lot.in_transit,
         "available": lot.on_hand - lot.reserved - lot.granted,
-        "expiry": None,
+        "expiry": lot.expiry,
     }

@@ -45,6 +45,12 @@ FIELDS_PER_DOCUMENT_MAX: Final = 1_000
 SCOPES_PER_DOCUMENT_MAX: Final = 16
 DOCUMENT_BYTES_MAX: Final = 192 * 1024
 """A document's fields and scopes, packed: a row must fit one page, however many edits it grew by."""
+DOCUMENT_LINES_MAX: Final = 300
+"""Lines of one order or transfer: its fields must also hold what becomes of each, a receipt and an entry or two."""
+COUNT_ROUNDS_MAX: Final = 9
+"""Times that one line of a stocktake may be counted."""
+DOCUMENT_EVENT_ITEMS_MAX: Final = 500
+"""Items (line and lot) of one event of goods: with two legs of two postings each they stay below `EFFECTS_MAX`."""
 OPERATION_BYTES_MAX: Final = 200 * 1024
 """One operation must fit a frame with room for the frame's own keys."""
 REMEMBERED_ANSWER_DAYS: Final = 400
@@ -93,6 +99,20 @@ PARTS_MAX: Final = 32
 SCOPES_MAX: Final = 2_000
 """Scopes of one node: a page of cursors must fit the HELLO frame."""
 LOCATIONS_PER_NODE_MAX: Final = 500
+
+# --- collections ------------------------------------------------------------------------------------------------
+BARCODE_CHARS_MAX: Final = 80
+"""A GS1-128 symbol holds at most 48; QR codes of suppliers hold more."""
+SCAN_CHARS_MAX: Final = 4_000
+"""What is looked at of one scan: the largest GS1 DataMatrix holds 3,116 digits."""
+PACKS_MAX: Final = 50
+BARCODES_MAX: Final = 200
+"""Of one SKU, over all its suppliers and years."""
+ATTRIBUTES_PER_DOCUMENT_MAX: Final = 100
+ATTRIBUTE_CHARS_MAX: Final = 500
+ATTRIBUTE_CHOICES_MAX: Final = 100
+DOCUMENTS_EXAMINED_MAX: Final = 1_000
+"""Documents the node reads for one page of a list, however few of them are asked for."""
 
 # --- session ---------------------------------------------------------------------------------------------------
 HANDSHAKE_S_MAX: Final = 15.0
@@ -160,6 +180,7 @@ LIVE_RETRY_MS: Final = 1_000
 LIVE_MESSAGE_BYTES_MAX: Final = 1_024
 """Nothing is expected from whoever listens."""
 
+assert DOCUMENT_EVENT_ITEMS_MAX * 2 * 2 + 100 <= EFFECTS_MAX, "a receipt with damaged goods fits"
 assert BATCH_BYTES_MAX + 4 * 1024 <= FRAME_BYTES_MAX, "a full batch and its keys fit one frame"
 assert DETAILS_BYTES_MAX + 20 * LINES_MAX < OPERATION_DETAILS_BYTES_MAX < OPERATION_BYTES_MAX, (
     "what was counted on each of the most lines fits beside a caller's own details"
@@ -181,6 +202,13 @@ assert DEPARTURES_PER_FRAME_MAX * (DEPARTURE_BYTES_MAX + 3) + 64 <= FRAME_BYTES_
 assert DIGEST_SCOPES_MAX * (4 * SCOPE_CHARS_MAX + 40) <= FRAME_BYTES_MAX, (
     "an answer about the most scopes fits one frame"
 )
+assert BARCODE_CHARS_MAX + len("barcodes/") <= NAME_CHARS_MAX + CODE_CHARS_MAX, (
+    "every barcode is a field's name"
+)
+assert (
+    PACKS_MAX + BARCODES_MAX + ATTRIBUTES_PER_DOCUMENT_MAX + DOCUMENT_LINES_MAX
+    < FIELDS_PER_DOCUMENT_MAX
+), "every entry that a document may have is a field"
 assert CLAIM_IDS_MAX * 18 <= FRAME_BYTES_MAX, "a full claim fits one frame"
 assert LINES_MAX * DELTA_MAX < TOTAL_MAX, "one movement cannot leave the range of totals by itself"
 assert CERTIFICATE_BYTES_MAX + 200 <= FRAME_BYTES_BEFORE_AUTHENTICATION_MAX, (

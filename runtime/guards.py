@@ -22,7 +22,9 @@ from aiohttp.typedefs import Handler, Middleware
 from runtime.problems import Problem
 
 WRITING_METHODS = frozenset({"POST", "PUT", "PATCH"})
-WRITING_TYPES = frozenset({"application/json", "application/msgpack"})
+WRITING_TYPES = frozenset(
+    {"application/json", "application/merge-patch+json", "application/msgpack"}
+)
 CHARSETS = frozenset({"utf-8", "utf8"})
 HEADERS = {
     "Cache-Control": "no-store",

@@ -32,6 +32,7 @@ STATUS_BY_CODE: Mapping[str, int] = {
     "request_timeout": 408,
     "conflict": 409,
     "insufficient_stock": 409,
+    "precondition_failed": 412,
     "too_large": 413,
     "unsupported_media_type": 415,
     "foreign_host": 421,

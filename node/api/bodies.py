@@ -16,6 +16,7 @@ from runtime.bodies import read_json
 from runtime.problems import Problem
 
 MSGPACK = "application/msgpack"
+MERGE_PATCH = "application/merge-patch+json"
 
 B = TypeVar("B", bound=Body)
 

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from node.api.answers import JSON_TYPE, to_json
-from node.api.bodies import MSGPACK
+from node.api.bodies import MERGE_PATCH, MSGPACK
 from node.api.headers import header_of
 from node.api.models import Body, Nothing
 from node.api.problem_codes import problem_response, problems
@@ -101,7 +101,7 @@ def _described(route: Route) -> Iterator[Any]:
 
 
 def _operation(route: Route, shapes: Mapping[Any, Any], responses: dict[str, Any]) -> Any:
-    name, verb = route.handler.__module__.rpartition(".")[2], route.handler.__name__
+    name, verb = route.tag or route.handler.__module__.rpartition(".")[2], route.handler.__name__
     summary, _, description = (route.handler.__doc__ or "").partition("\n\n")
     operation: dict[str, Any] = {
         "operationId": f"{name}_{verb}",
@@ -118,6 +118,8 @@ def _operation(route: Route, shapes: Mapping[Any, Any], responses: dict[str, Any
     }:  # `{}` is taken, but need not be sent
         schema = {"schema": shapes[body]}
         content = {JSON_TYPE: schema, MSGPACK: schema}
+        if route.method == "PATCH":
+            content[MERGE_PATCH] = schema
         operation["requestBody"] = {"required": True, "content": content}
     for status, codes in sorted(problems(route).items()):
         name = "-".join([str(status), *sorted(codes)])

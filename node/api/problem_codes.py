@@ -7,7 +7,7 @@ from what a handler takes; a route names only what its handler does beside.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from node.api.headers import IdempotencyKey
+from node.api.headers import IdempotencyKey, IfMatch
 from node.api.models import Body
 from node.api.typed import Operator, Route
 from node.node import Node
@@ -30,6 +30,7 @@ MEANING: Final[Mapping[str, str]] = {
     "request_timeout": "The body did not arrive in time.",
     "conflict": "It contradicts what is recorded already.",
     "insufficient_stock": "There is not enough, and this location refuses to go below zero.",
+    "precondition_failed": "What is to be changed is not in the state that If-Match names.",
     "too_large": "The body, or what it holds, is larger than is taken.",
     "unsupported_media_type": "The body must be JSON or MessagePack, in UTF-8 and not compressed.",
     "foreign_host": "This host is not served here.",
@@ -56,6 +57,8 @@ def problems(route: Route) -> dict[int, set[str]]:
         codes += _WITH_BODY
     if IdempotencyKey in hints:
         codes += _RECORDING
+    if IfMatch in hints:
+        codes.append("bad_request")
     found: dict[int, set[str]] = {}
     for code in codes:
         name, status = (code, STATUS_BY_CODE[code]) if isinstance(code, str) else code

@@ -18,7 +18,6 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from node.api.values import (
-    PRINTS,
     Code,
     Cursor,
     Days,
@@ -27,6 +26,7 @@ from node.api.values import (
     Limit,
     Reference,
 )
+from protocol.declarations.kinds import PRINTS
 from protocol.ids import CHAIN_SCOPES, LOCATION_SCOPES, scope_is_valid
 from protocol.limits import CODE_CHARS_MAX, LIST_LIMIT_DEFAULT
 from runtime.problems import Problem

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from node.api import health, movements, openapi, operators, playground, stock, streams, sync
+from node.api.documents import document_routes
 from node.api.typed import Route
 
 _ROUTES: Final = (
@@ -14,7 +15,7 @@ _ROUTES: Final = (
     Route("GET", "/readyz", health.ready, ("unavailable", ("disk_full", 503)), is_open=True),
     Route("GET", "/metrics", health.metrics),
     Route("GET", "/openapi.json", openapi.show, is_open=True),
-    Route("POST", "/v1/movements", movements.record, ("forbidden",)),
+    Route("POST", "/v1/movements", movements.record, ("forbidden", "insufficient_stock")),
     Route("GET", "/v1/movements", movements.show_list),
     Route("POST", "/v1/movements/batch", movements.record_batch, ("disk_full",)),
     Route("GET", "/v1/movements/{id}", movements.show, ("not_found",)),
@@ -39,6 +40,7 @@ _ROUTES: Final = (
     Route("POST", "/v1/operator/tokens/revoke", operators.revoke_tokens, ("disk_full",)),
     Route("POST", "/v1/operator/status", operators.show_status),
 )
+_DOCUMENTS: Final = document_routes()
 _PLAYGROUND: Final = (
     Route("GET", "/docs", playground.show, is_open=True),
     Route("GET", "/docs/{file}", playground.show_file, ("not_found",), is_open=True),
@@ -47,7 +49,8 @@ _PLAYGROUND: Final = (
 
 def routes(*, with_playground: bool = True) -> tuple[Route, ...]:
     """All routes; each GET also answers HEAD."""
-    return (*_ROUTES, *_PLAYGROUND) if with_playground else _ROUTES
+    served = (*_ROUTES, *_DOCUMENTS)
+    return (*served, *_PLAYGROUND) if with_playground else served
 
 
 def open_paths(served: Iterable[Route]) -> frozenset[str]:

@@ -1,6 +1,7 @@
 """`/v1/stock`: what is on the shelves that this node may see, its own and the neighbours'."""
 
-from typing import Annotated
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Final
 
 from aiohttp import web
 
@@ -12,6 +13,8 @@ from node.node import Node
 from node.replica.stock import StockQuery
 from runtime.problems import Problem
 
+_FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
 Page = Annotated[web.Response, Answers(StockPage)]
 Row = Annotated[web.Response, Answers(StockRowWithLots)]
 
@@ -19,15 +22,27 @@ Row = Annotated[web.Response, Answers(StockRowWithLots)]
 async def show_list(node: Node, asked: StockAsked) -> Page:
     """List stock by location and SKU.
 
-    Every location in this node's scope is there: a shop sees the neighbour's shelf.
+    Every location in this node's scope is there: a shop sees the neighbour's shelf. A page that is searched for what is
+    low or expires may have fewer rows than `limit` and yet a `next`. Lots that have expired are among those that expire.
     """
-    if asked.below_minimum == "true" or asked.expiring_within_days is not None:
-        # No row has a minimum or an expiry before there is a catalogue: the true answer is none.
-        return answer_page([], None)
     query = StockQuery(
-        location=asked.location, sku=asked.sku, q=asked.q, limit=asked.limit, cursor=asked.cursor
+        location=asked.location,
+        sku=asked.sku,
+        q=asked.q,
+        below_minimum=asked.below_minimum == "true",
+        expiring_by=_day(node.documents.now_ms(), asked.expiring_within_days),
+        limit=asked.limit,
+        cursor=asked.cursor,
     )
     return answer_page(*await node.reading.stock(query))
+
+
+def _day(now_ms: int, within_days: int | None) -> str | None:
+    """The last of so many days from now, in UTC: a lot's last day is the same everywhere."""
+    if within_days is None:
+        return None
+    today = (_FIRST + timedelta(milliseconds=now_ms)).date()
+    return (today + min(timedelta(days=within_days), date.max - today)).isoformat()
 
 
 async def show(node: Node, address: StockAddress) -> Row:

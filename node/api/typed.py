@@ -57,6 +57,8 @@ class Route:
     """Codes that follow from no argument but from what the handler does, with the status if it is not the code's own."""
     is_open: bool = False
     """Whether it is answered without a token."""
+    tag: str = ""
+    """The heading under which the document has it; the module of its handler if there is none."""
 
     @cached_property
     def arguments(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 from typing_extensions import TypeAliasType
 
 from protocol.codec import check_plain, pack
+from protocol.declarations.kinds import DATE_PATTERN, PRINTS, PRINTS_OR_ENDS_LINE
 from protocol.errors import ProtocolError
 from protocol.ids import code_fault
 from protocol.limits import (
@@ -145,10 +146,6 @@ def _whole(value: object) -> int:
     return int(value)
 
 
-# In ECMA 262's and in Python's notation: what a code or a line of text may hold.
-PRINTS: Final = r"[^\u0000-\u001f\u007f-\u009f\u2028\u2029]"
-_PRINTS_OR_ENDS_LINE: Final = r"(?:\r\n|[^\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029])"
-_DATE_PATTERN: Final = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 _TIME_PATTERN: Final = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"
 _OFFSET_PATTERN: Final = r"([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
 
@@ -205,7 +202,7 @@ Note = Annotated[
     Field(max_length=NOTE_CHARS_MAX),
     AfterValidator(_several_lines),
     WithJsonSchema(
-        {"type": "string", "maxLength": NOTE_CHARS_MAX, "pattern": f"^{_PRINTS_OR_ENDS_LINE}*$"}
+        {"type": "string", "maxLength": NOTE_CHARS_MAX, "pattern": f"^{PRINTS_OR_ENDS_LINE}*$"}
     ),
 ]
 Delta = Annotated[int, Field(ge=-DELTA_MAX, le=DELTA_MAX)]
@@ -215,7 +212,7 @@ Currency = Annotated[str, Field(pattern="^[A-Z]{3}$")]
 Date = Annotated[
     str,
     AfterValidator(_date),
-    WithJsonSchema({"type": "string", "format": "date", "pattern": f"^{_DATE_PATTERN}$"}),
+    WithJsonSchema({"type": "string", "format": "date", "pattern": f"^{DATE_PATTERN}$"}),
 ]
 Instant = Annotated[
     int,
@@ -224,7 +221,7 @@ Instant = Annotated[
         {
             "type": "string",
             "format": "date-time",
-            "pattern": f"^(?=19[7-9]|[2-9]){_DATE_PATTERN}[Tt]{_TIME_PATTERN}{_OFFSET_PATTERN}$",
+            "pattern": f"^(?=19[7-9]|[2-9]){DATE_PATTERN}[Tt]{_TIME_PATTERN}{_OFFSET_PATTERN}$",
             "description": "RFC 3339 with an offset, in the years 1970 to 9999 of UTC.",
         }
     ),

@@ -63,8 +63,17 @@ def details_of(movement: Movement) -> dict[str, object]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def recorded(replica: ReplicaId, seq: Seq, operation: Operation, shelves: Shelves) -> bytes:
-    """The answer to a movement just recorded: what lists show, and where it left the stock of each line's SKU."""
+def recorded(
+    replica: ReplicaId,
+    seq: Seq,
+    operation: Operation,
+    shelves: Shelves,
+    short: Sequence[str] = (),
+) -> bytes:
+    """The answer to a movement just recorded: what lists show, and where it left the stock of each line's SKU.
+
+    `short` are the SKUs of which it is to be warned that less than nothing is left.
+    """
     movement = movement_json(Recorded(0, replica, seq, operation))
     lines = _counter_effects(operation)
     for shown, effect in zip(movement["lines"], lines, strict=True):  # type: ignore[call-overload]
@@ -78,6 +87,10 @@ def recorded(replica: ReplicaId, seq: Seq, operation: Operation, shelves: Shelve
         }
         for sku in dict.fromkeys(effect.sku for effect in lines)
         if not shelves.left(sku).is_described
+    ]
+    warnings += [
+        {"code": "negative_stock", "sku": sku, "detail": "less than nothing is left of it here"}
+        for sku in short
     ]
     movement["warnings"] = warnings
     return orjson.dumps(movement)

@@ -12,12 +12,13 @@ from typing import Final
 from node.commands import answering
 from node.commands.requests import Answer, Caller, Line, Movement, Refusal
 from node.commands.shelves import Shelves
+from node.commands.shortages import check_shortage
 from node.replica import answers, changes, log, movements, view
 from node.replica.answers import Kept, Slot
 from protocol.certificate import Certificate, Role
 from protocol.effects import Account, CounterEffect
 from protocol.errors import ProtocolError
-from protocol.ids import ChainId, OpId, ReplicaId, Seq, op_id
+from protocol.ids import ChainId, OpId, ReplicaId, Seq, Sku, op_id
 from protocol.limits import DELTA_MAX, TOTAL_MAX
 from protocol.movements import MoveKind
 from protocol.operation import Operation, encode
@@ -44,7 +45,7 @@ def record(
     """Record a movement, or answer again what was answered to this key. Durable with the transaction.
 
     Raises:
-        Refusal: `forbidden`, `idempotency_key_reused`, `validation_failed`.
+        Refusal: `forbidden`, `idempotency_key_reused`, `insufficient_stock`, `validation_failed`.
     """
     slot = Slot(caller.name, ROUTE, key)
     request = answers.request_digest(answering.plain(movement))
@@ -53,8 +54,11 @@ def record(
     check_may_write(here, movement.location, movement.kind)
     id_ = op_id(here.chain, movement.location, caller.name, ROUTE, key)
     shelves = Shelves(db, movement.location)
-    operation = _operation(here, caller, movement, id_, _weigh(shelves, movement.lines))
-    return _append(db, here, operation, shelves, None, slot, request)
+    weighed = _weigh(shelves, movement.lines)
+    deltas = [(line.sku, delta) for line, delta in weighed]
+    short = check_shortage(db, movement.location, shelves, deltas)
+    operation = _operation(here, caller, movement, id_, weighed)
+    return _append(db, here, operation, shelves, None, slot, request, short)
 
 
 def record_batch(
@@ -175,6 +179,7 @@ def _append(
     reverses: OpId | None,
     slot: Slot,
     request: bytes,
+    short: Sequence[Sku] = (),
 ) -> Answer:
     try:
         body = encode(operation)
@@ -191,6 +196,6 @@ def _append(
     log.append(db, end, body)
     view.record(db, seq, operation.effects)
     changes.note_operation(db, seq)
-    answer = answering.recorded(here.replica, seq, operation, shelves)
+    answer = answering.recorded(here.replica, seq, operation, shelves, short)
     answers.keep(db, slot, Kept(request, 201, answer), here.now_ms)
     return Answer(answering.id_to_text(operation.op_id), 201, answer, replayed=False)

@@ -10,11 +10,14 @@ from typing import Final, NamedTuple
 
 from node import showing
 from node.commands.answering import movement_json
+from node.commands.depicting import document_json
 from node.live.events import Event, EventName, Since, json_of
-from node.replica import changes, identity, log, movements, stock
+from node.replica import changes, documents, identity, log, movements, stock
 from node.replica.changes import Changed
 from node.replica.stock import StockQuery, StockRow
 from protocol.codec import unpack
+from protocol.declarations import COLLECTIONS
+from protocol.declarations.naming import shown_as
 from protocol.documents import fields_from_wire
 from protocol.effects import CounterEffect, DocumentKey, FieldEffect, effects_from_wire
 from protocol.ids import OpId, Scope, Seq, stock_scope
@@ -119,7 +122,11 @@ def read_page(db: sqlite3.Connection, scopes: Collection[Scope] | None, place: P
     asked = {**place.document._asdict(), "limit": PAGE_ROWS}
     found = db.execute(_SQL["documents_after"], asked).fetchall()
     keys = [DocumentKey(row["collection"], row["id"]) for row in found]
-    shown = [_document_event(db, key, row, 0) for key, row in zip(keys, found, strict=True)]
+    shown = [
+        _document_event(db, key, row, 0)
+        for key, row in zip(keys, found, strict=True)
+        if shown_as(COLLECTIONS, key) == key
+    ]
     wanted = [one for one in shown if scopes is None or set(scopes) & set(one.scopes or ())]
     is_last = len(found) < PAGE_ROWS
     return Page(life, head, wanted, None if is_last else Place(place.section, document=keys[-1]))
@@ -142,9 +149,9 @@ def _keys(db: sqlite3.Connection, what: Seq | Changed) -> Iterator[tuple[_Key, _
         for location, sku in what.stock:
             yield ("stock", location, sku), ()
         for document in what.documents:
-            yield ("document", *document), ()
+            yield ("document", *shown_as(COLLECTIONS, document)), ()
         for gone in what.gone_documents:
-            yield ("document", *gone.key), gone.scopes
+            yield ("document", *shown_as(COLLECTIONS, gone.key)), gone.scopes
         for scope in what.gone_scopes:
             yield ("scope", scope), ()
         return
@@ -155,8 +162,9 @@ def _keys(db: sqlite3.Connection, what: Seq | Changed) -> Iterator[tuple[_Key, _
         if isinstance(effect, CounterEffect):
             yield ("stock", effect.location, effect.sku), ()
         else:
-            yield ("document", *effect.key), ()
-    yield ("movement", operation.op_id.hex()), ()
+            yield ("document", *shown_as(COLLECTIONS, effect.key)), ()
+    if operation.kind.startswith("move."):
+        yield ("movement", operation.op_id.hex()), ()
 
 
 def _event(db: sqlite3.Connection, key: _Key, n: int, was_in: _WasIn) -> Event:
@@ -175,7 +183,7 @@ def _event(db: sqlite3.Connection, key: _Key, n: int, was_in: _WasIn) -> Event:
 def _stock_or_removed(db: sqlite3.Connection, location: str, sku: str, n: int) -> Event:
     row = stock.totals(db, location, sku)
     # Zeros are what a row may well hold, and what a row that is not there would show.
-    if any(row[2:]) or stock.lots(db, location, sku):
+    if any(row[2:7]) or stock.lots(db, location, sku):
         return _stock_event(row, n)
     data = json_of({"location": location, "sku": sku})
     return Event(n, _stock_key(location, sku), EventName.REMOVED, data, (stock_scope(location),))
@@ -208,10 +216,18 @@ def _document_or_removed(db: sqlite3.Connection, key: DocumentKey, was_in: _WasI
 
 
 def _document_event(db: sqlite3.Connection, key: DocumentKey, row: sqlite3.Row, n: int) -> Event:
-    fields = {name: state.value for name, state in fields_from_wire(unpack(row["shown"])).items()}
-    data = json_of({**key._asdict(), "fields": fields})
+    data = json_of({**key._asdict(), "fields": _fields(db, key, row)})
     scopes = {Scope(name) for name in unpack(row["scopes"])}  # type: ignore[attr-defined]
     for edit in db.execute(_SQL["edits"], key._asdict()):
         effects = effects_from_wire(unpack(edit["effects"]))
         scopes.update(*(one.scopes for one in effects if isinstance(one, FieldEffect)))
     return Event(n, ("document", *key), EventName.DOCUMENT, data, tuple(scopes))
+
+
+def _fields(db: sqlite3.Connection, key: DocumentKey, row: sqlite3.Row) -> dict[str, object]:
+    """A document as REST shows it, without what is the office's alone: a stream has readers of every kind."""
+    declared = COLLECTIONS.get(key.collection)
+    held = None if declared is None else documents.one(db, declared, key.id)
+    if declared is not None and held is not None:
+        return document_json(declared, held, for_office=False)
+    return {name: state.value for name, state in fields_from_wire(unpack(row["shown"])).items()}

@@ -106,8 +106,24 @@ CREATE TABLE document (
     hub_seq INTEGER NOT NULL DEFAULT 0,
     own INTEGER NOT NULL DEFAULT 0,
     tail BLOB,
+    changed INTEGER NOT NULL DEFAULT 0, -- no later than the change that tells of it; larger than any told before
     PRIMARY KEY (collection, id)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX document_by_change ON document (collection, changed, id);
+
+-- The office's part of a document is shown as a part of it, so the document is what changed.
+CREATE TRIGGER office_part_is_new AFTER INSERT ON document WHEN new.collection LIKE '%.office'
+BEGIN
+    UPDATE document SET changed = new.changed
+    WHERE collection = replace(new.collection, '.office', '') AND id = new.id;
+END;
+
+CREATE TRIGGER office_part_changes AFTER UPDATE OF changed ON document WHEN new.collection LIKE '%.office'
+BEGIN
+    UPDATE document SET changed = new.changed
+    WHERE collection = replace(new.collection, '.office', '') AND id = new.id;
+END;
 
 CREATE TABLE pending_edit (
     collection TEXT NOT NULL,

@@ -8,7 +8,9 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from node.replica.catalogued import Catalogued
 from node.replica.cursors import read_texts, write_cursor
+from protocol.limits import DOCUMENTS_EXAMINED_MAX
 from runtime.queries import load_queries
 
 _SQL: Final = load_queries(__file__, "stock.sql")
@@ -25,6 +27,10 @@ class StockRow(NamedTuple):
     granted: int
     hub_seq: int
     """Largest of the counters; 0 when the hub has not sent any."""
+    name: str | None = None
+    """What the catalogue calls it."""
+    minimum: int | None = None
+    """Below this it is low there."""
 
     @property
     def available(self) -> int:
@@ -41,6 +47,8 @@ class LotRow(NamedTuple):
     in_transit: int
     granted: int
     hub_seq: int
+    expiry: str | None = None
+    """The last day on which it may be used, as YYYY-MM-DD."""
 
 
 class Shelf(NamedTuple):
@@ -66,7 +74,11 @@ class StockQuery:
     location: str | None = None
     sku: str | None = None
     q: str | None = None
-    """Part of a SKU code, any case; names too once there is a catalogue."""
+    """Part of a SKU code, any case."""
+    below_minimum: bool = False
+    """Only where less is available than the minimum."""
+    expiring_by: str | None = None
+    """Only what has goods on hand of a lot that expires until this day, YYYY-MM-DD, or has expired."""
     limit: int = 100
     cursor: str | None = None
     """Where the page before ended."""
@@ -79,21 +91,54 @@ def page(db: sqlite3.Connection, query: StockQuery) -> tuple[list[StockRow], str
         Refusal: `validation_failed` for a cursor that no list gave.
     """
     location_after, sku_after = ("", "") if query.cursor is None else read_texts(query.cursor, 2)
+    is_searched = query.below_minimum or query.expiring_by is not None
     asked = {
         "location": query.location,
         "sku": query.sku,
         "pattern": None if query.q is None else f"%{_escape_like(query.q)}%",
         "location_after": location_after,
         "sku_after": sku_after,
-        "limit": query.limit,
+        "limit": DOCUMENTS_EXAMINED_MAX if is_searched else query.limit,
     }
-    found = [StockRow(*row) for row in db.execute(_SQL[_best_index(query)], asked)]
-    last = found[-1] if len(found) == query.limit else None
-    return found, None if last is None else write_cursor([last.location, last.sku])
+    catalogue = Catalogued(db)
+    rows = db.execute(_SQL[_best_index(query)], asked).fetchall()
+    found: list[StockRow] = []
+    for examined, each in enumerate(rows, start=1):
+        row = _with_catalogue(StockRow(*each), catalogue)
+        if not is_searched or _is_asked_for(db, query, row, catalogue):
+            found.append(row)
+        if len(found) == query.limit or examined == asked["limit"]:
+            return found, write_cursor([row.location, row.sku])
+    return found, None
+
+
+def _with_catalogue(row: StockRow, catalogue: Catalogued) -> StockRow:
+    name, minimum = catalogue.sku(row.sku).name, catalogue.minimum(row.location, row.sku)
+    return row._replace(name=name, minimum=minimum)
+
+
+def _is_asked_for(
+    db: sqlite3.Connection, query: StockQuery, row: StockRow, catalogue: Catalogued
+) -> bool:
+    if query.below_minimum and (row.minimum is None or row.available >= row.minimum):
+        return False
+    if query.expiring_by is None:
+        return True
+    held = (lot for lot in _lots(db, row.location, row.sku) if lot.lot and lot.on_hand > 0)
+    days = (catalogue.expiry(row.sku, lot.lot) for lot in held)
+    return any(day is not None and day <= query.expiring_by for day in days)
 
 
 def lots(db: sqlite3.Connection, location: str, sku: str) -> list[LotRow]:
     """The lots of one SKU at one location, by code; [] for a pair that nobody ever touched."""
+    catalogue = Catalogued(db)
+    return [
+        lot._replace(expiry=catalogue.expiry(sku, lot.lot)) if lot.lot else lot
+        for lot in _lots(db, location, sku)
+    ]
+
+
+def _lots(db: sqlite3.Connection, location: str, sku: str) -> list[LotRow]:
     return [LotRow(*row) for row in db.execute(_SQL["lots"], {"location": location, "sku": sku})]
 
 
@@ -117,7 +162,7 @@ def sku_is_described(db: sqlite3.Connection, sku: str) -> bool:
 def totals(db: sqlite3.Connection, location: str, sku: str) -> StockRow:
     """One SKU at one location over all lots; zeros for a pair that nobody ever touched."""
     row = db.execute(_SQL["sku_totals"], {"location": location, "sku": sku}).fetchone()
-    return StockRow(location, sku, *row)
+    return _with_catalogue(StockRow(location, sku, *row), Catalogued(db))
 
 
 def shelf(db: sqlite3.Connection, location: str, sku: str, lot: str) -> Shelf:

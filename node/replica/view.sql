@@ -45,11 +45,13 @@ SELECT shown, fields, scopes, hub_seq, own, tail FROM document
 WHERE collection = :collection AND id = :id;
 
 -- name: save_document
-INSERT INTO document (collection, id, shown, fields, scopes, hub_seq, own, tail)
-VALUES (:collection, :id, :shown, :fields, :scopes, :hub_seq, :own, :tail)
+-- It is numbered by the change that is the next to be noted: whoever has read up to any before has not seen it.
+INSERT INTO document (collection, id, shown, fields, scopes, hub_seq, own, tail, changed)
+VALUES (:collection, :id, :shown, :fields, :scopes, :hub_seq, :own, :tail,
+    1 + coalesce((SELECT max(n) FROM change), 0))
 ON CONFLICT (collection, id) DO UPDATE SET
     shown = excluded.shown, fields = excluded.fields, scopes = excluded.scopes,
-    hub_seq = excluded.hub_seq, own = excluded.own, tail = excluded.tail;
+    hub_seq = excluded.hub_seq, own = excluded.own, tail = excluded.tail, changed = excluded.changed;
 
 -- name: add_pending_edit
 INSERT INTO pending_edit (collection, id, seq, effects) VALUES (:collection, :id, :seq, :effects);

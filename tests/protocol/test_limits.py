@@ -44,6 +44,19 @@ TESTED_ELSEWHERE = {
     "BATCH_LINES_MAX",
     "LIST_LIMIT_DEFAULT",
     "CURSOR_CHARS_MAX",
+    # documents of declared collections: test_declarations and tests/node
+    "BARCODE_CHARS_MAX",
+    "PACKS_MAX",
+    "BARCODES_MAX",
+    "ATTRIBUTES_PER_DOCUMENT_MAX",
+    "ATTRIBUTE_CHARS_MAX",
+    "ATTRIBUTE_CHOICES_MAX",
+    "DOCUMENTS_EXAMINED_MAX",
+    # orders, transfers, stocktakes: tests/protocol/workflows/test_caps.py; scans: test_barcodes.py
+    "DOCUMENT_LINES_MAX",
+    "DOCUMENT_EVENT_ITEMS_MAX",
+    "COUNT_ROUNDS_MAX",
+    "SCAN_CHARS_MAX",
     # totals are folded in the hub's transaction: tests/store
     "TOTAL_MAX",
     # pages are cut by the hub's feed: tests/hub

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from node.api.routes import routes
+from protocol.declarations import COLLECTIONS
 from tests.node.api.caller import ApiCaller, Http, Reply, sale
 from tests.node.enrolled import Shop
 
@@ -19,23 +20,23 @@ SOME_ID = "00000000-0000-0000-0000-000000000000"
 
 
 def _path(pattern: str) -> str:
-    return pattern.format(id=SOME_ID, location="S01", sku="A1")
+    named = {"id": SOME_ID, "location": "S01", "sku": "A1", "code": "L1", "collection": "skus"}
+    return pattern.format(**named, name="storage")
 
 
 async def _ask(
     http: Http, method: str, path: str, headers: Mapping[str, str] | None = None
 ) -> Reply:
-    data = {"Content-Type": "application/json"} if method == "POST" else {}
+    data = {"Content-Type": "application/json"} if method in {"POST", "PATCH"} else {}
     async with http.request(method, path, headers={**data, **(headers or {})}) as response:
         return await Reply.read(response)
 
 
 def test_the_routes_are_all_there() -> None:
     assert {route.path for route in ROUTES} >= OPEN
-    assert len(GUARDED) == 15
+    assert len(GUARDED) == 15 + 5 * len(COLLECTIONS)
 
 
-@pytest.mark.parametrize(("method", "pattern"), ADDRESSES)
 @pytest.mark.parametrize(
     "authorization",
     [
@@ -54,16 +55,17 @@ def test_the_routes_are_all_there() -> None:
     ],
 )
 async def test_every_address_but_the_open_ones_needs_a_token(
-    method: str, pattern: str, authorization: str | None, till: ApiCaller
+    authorization: str | None, till: ApiCaller
 ) -> None:
     given = {}
     if authorization is not None:
         given = {"Authorization": authorization.format(token=till.token)}
-    reply = await _ask(till.http, method, _path(pattern), given)
-    missing = await _ask(till.http, method, _path(pattern))
-    assert (reply.status, reply.code) == (401, "unauthenticated")
-    assert reply.headers["WWW-Authenticate"] == "Bearer"
-    assert reply.body == missing.body
+    for method, pattern in ADDRESSES:
+        reply = await _ask(till.http, method, _path(pattern), given)
+        missing = await _ask(till.http, method, _path(pattern))
+        assert (reply.status, reply.code) == (401, "unauthenticated"), (method, pattern)
+        assert reply.headers["WWW-Authenticate"] == "Bearer"
+        assert reply.body == missing.body
     assert await till.books() == ([], [])
 
 

@@ -10,19 +10,29 @@ from pathlib import Path
 
 import pytest
 
+from protocol.certificate import Role
 from tests.node.enrolled import enrolled_folder
 from tests.node.processes import CHECKOUT, serving
 
 EXAMPLES = 5  # per address and phase, beside those that coverage works out from the schemas
 # They never end, so schemathesis would wait for each of their answers; test_streams asks them.
 ENDLESS = "^/v1/(events|live)$"
+# All collections are served by the same lines: one of each form of address, and what contradicts itself.
+ALIKE = "^/v1/(locations|suppliers|attributes|levels|alerts|transfers|stocktakes)(/|$)"
 
 
 @pytest.mark.timeout(300)  # 25 s of work, for two processes
 def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
-    shop = enrolled_folder(tmp_path / "S01")
+    # An office's node that keeps a shop too may do everything there is.
+    shop = enrolled_folder(tmp_path / "S01", role=Role.OFFICE)
     with serving(shop.folder.path) as node:
         assert node.sell(shop.operator_token, "first")[0] == 201
+        for path, body in (
+            ("/v1/skus", {"id": "A1", "name": "Apple"}),
+            ("/v1/lots", {"sku": "A1", "code": "L1"}),
+        ):
+            made = node.ask("POST", path, shop.operator_token, body, Idempotency_Key="first")
+            assert made[0] == 201
         done = subprocess.run(
             [
                 *(
@@ -32,8 +42,8 @@ def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
                 ),
                 *("--config-file", str(Path(__file__).with_name("schemathesis.toml"))),
                 *("run", f"{node.url}/openapi.json"),
-                *("--exclude-path-regex", ENDLESS, "--max-examples", str(EXAMPLES)),
-                *("--seed", "1", "--generation-database", "none", "--workers", "2"),
+                *("--exclude-path-regex", f"{ENDLESS}|{ALIKE}", "--max-examples", str(EXAMPLES)),
+                *("--seed", "1", "--generation-database", "none", "--workers", "1"),
             ],
             cwd=tmp_path,  # it keeps notes beside where it runs
             env={

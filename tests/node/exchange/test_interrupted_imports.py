@@ -52,7 +52,10 @@ def assert_whole(shop: Shop, file: Path, rows: int = ROWS) -> None:
     """Import again, and compare with the file to the row."""
     before = logged(shop)
     done = import_(shop, file)
-    assert (done.code, done.counts) == (0, (rows - before, before, 0, 0))
+    recorded, there_already, *faulty = done.counts
+    assert (done.code, recorded + there_already, faulty) == (0, rows, [0, 0])
+    # A daemon may still have had a batch in hand when the log was looked at.
+    assert before <= there_already
     assert logged(shop) == rows
     assert sum(on_hand(shop).values()) == -rows
 

@@ -1,0 +1,52 @@
+"""How a document looks from outside, and the tag by which a reader says which state of it was seen.
+
+Invariant: every surface shows a document through `document_json`. What only the office holds is shown to its operators
+alone, and a tag is that of exactly the bytes that were answered: two callers who are shown different things have
+different tags.
+"""
+
+from hashlib import blake2b
+from typing import Final
+
+import orjson
+
+from node.commands.answering import time_to_text
+from node.commands.requests import Authority, Caller
+from node.replica.documents import Held
+from protocol.declarations import COLLECTIONS
+from protocol.declarations.kinds import Instant
+from protocol.declarations.naming import codes_of
+from protocol.declarations.reading import shown_values
+from protocol.declarations.vocabulary import EVERY_DOCUMENT, Collection
+
+_TAG_BYTES: Final = 12
+_INSTANTS: Final = {
+    name: [one.name for one in (*declared.fields, *EVERY_DOCUMENT) if isinstance(one.kind, Instant)]
+    for name, declared in COLLECTIONS.items()
+}
+
+
+def document_json(collection: Collection, held: Held, *, for_office: bool) -> dict[str, object]:
+    """A document as REST shows it; the office's part only where it is asked for and held."""
+    shown = shown_values(collection, held.fields, held.office_fields if for_office else None)
+    for name in _INSTANTS[collection.name]:
+        value = shown[name]
+        if isinstance(value, int):
+            shown[name] = time_to_text(value)
+    updated_at = time_to_text(held.updated_ms)
+    return {"id": held.id, **shown, **codes_of(collection, held.id), "updated_at": updated_at}
+
+
+def document_body(collection: Collection, held: Held, caller: Caller) -> bytes:
+    """The same as a caller is answered it."""
+    return orjson.dumps(document_json(collection, held, for_office=sees_office_part(caller)))
+
+
+def sees_office_part(caller: Caller) -> bool:
+    """Whether a caller may be shown what only the office holds: no till may, also none at the office."""
+    return caller.authority is Authority.OPERATOR
+
+
+def tag_of(body: bytes) -> str:
+    """The entity tag of an answer (RFC 9110 section 8.8.3), with its quotes."""
+    return f'"{blake2b(body, digest_size=_TAG_BYTES).hexdigest()}"'

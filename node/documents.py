@@ -1,0 +1,96 @@
+"""The node's documents: what surfaces ask of them, each one transaction.
+
+Invariant: an edit is durable before its answer leaves, and nothing here waits for the hub. What a caller is shown is
+decided by who it is, in `commands.depicting`.
+"""
+
+import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
+
+import orjson
+
+from node.commands import documents as commands
+from node.commands.depicting import document_body, document_json, sees_office_part
+from node.commands.documents import Written
+from node.commands.movements import Here
+from node.commands.requests import Caller
+from node.live.events import id_of
+from node.replica import documents
+from node.replica.documents import DocumentQuery
+from protocol.declarations.editing import Asked
+from protocol.declarations.vocabulary import Collection
+from runtime.store import Store
+
+Write = Callable[[Callable[[sqlite3.Connection], Written]], Awaitable[Written]]
+
+
+class Documents:
+    """Those that one node shows. `write` runs a transaction and wakes the uplink, `here` is what recording needs to know."""
+
+    def __init__(self, store: Store, write: Write, here: Callable[[], Here]) -> None:
+        self._store = store
+        self._write = write
+        self._here = here
+
+    def now_ms(self) -> int:
+        """The machine's clock, UTC milliseconds."""
+        return self._here().now_ms
+
+    async def create(
+        self, caller: Caller, collection: Collection, asked: Asked, key: str
+    ) -> Written:
+        """Create a document; see `commands.documents.create`. Durable on return."""
+        return await self._write(
+            lambda db: commands.create(db, self._here(), caller, collection, asked, key)
+        )
+
+    async def change(
+        self,
+        caller: Caller,
+        collection: Collection,
+        id_: str,
+        asked: Asked,
+        key: str,
+        if_match: Sequence[str] | None = None,
+    ) -> Written:
+        """Change a document; see `commands.documents.change`. Durable on return."""
+        return await self._write(
+            lambda db: commands.change(
+                db, self._here(), caller, collection, id_, asked, key, if_match
+            )
+        )
+
+    async def archive(
+        self,
+        caller: Caller,
+        collection: Collection,
+        id_: str,
+        key: str,
+        if_match: Sequence[str] | None = None,
+    ) -> Written:
+        """Take a document out of use; see `commands.documents.archive`. Durable on return."""
+        return await self._write(
+            lambda db: commands.archive(db, self._here(), caller, collection, id_, key, if_match)
+        )
+
+    async def one(self, caller: Caller, collection: Collection, id_: str) -> bytes | None:
+        """A document as JSON, as this caller may see it; None when there is none."""
+        held = await self._store.read(lambda db: documents.one(db, collection, id_))
+        return None if held is None else document_body(collection, held, caller)
+
+    async def page(self, caller: Caller, query: DocumentQuery) -> bytes:
+        """A page of a list as JSON, as this caller may see it.
+
+        Raises:
+            Refusal: `validation_failed` for a foreign cursor.
+        """
+        for_office = sees_office_part(caller)
+        # Written by the reader's thread: a thousand documents take the event loop long enough to be felt at a till.
+        return await self._store.read(lambda db: _page(db, query, for_office=for_office))
+
+
+def _page(db: sqlite3.Connection, query: DocumentQuery, *, for_office: bool) -> bytes:
+    found = documents.page(db, query)
+    items = [document_json(query.collection, held, for_office=for_office) for held in found.items]
+    shown = {"items": items, "next": found.following, "changes": id_of(found.life, found.head)}
+    return orjson.dumps(shown)

@@ -1,0 +1,1 @@
+"""Tests of the declared collections of documents."""

@@ -1,0 +1,1 @@
+"""Tests of documents with a course: tables, merges of what happened apart, books that never leak."""
