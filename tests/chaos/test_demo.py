@@ -33,6 +33,7 @@ async def _demo(*arguments: str) -> AsyncIterator[Process]:
         await demo.communicate()
 
 
+@pytest.mark.slow
 async def test_the_demonstration_ends_by_itself_once_all_replicas_agree(tmp_path: Path) -> None:
     async with _demo("--once", "--data", str(tmp_path)) as demo:
         async with asyncio.timeout(STORY_S_MAX):

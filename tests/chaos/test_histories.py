@@ -6,6 +6,8 @@ The oracle is the HTTP interface: every sale that was answered counts once, wher
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from deploy.agreement import check_stock, settle, stock_rows
 from deploy.local_chain import HUB, LocalChain
 from deploy.process import run_command
@@ -34,6 +36,7 @@ async def test_a_hub_put_back_to_an_older_backup_gets_every_sale_again(tmp_path:
         await chain.verify([HUB, "S01", "S02"])
 
 
+@pytest.mark.slow
 async def test_a_shop_never_loses_sight_of_its_shelf_while_it_fills_a_forgetful_hub(
     tmp_path: Path,
 ) -> None:
@@ -62,6 +65,7 @@ async def test_a_shop_never_loses_sight_of_its_shelf_while_it_fills_a_forgetful_
         await chain.verify([HUB, "S01"])
 
 
+@pytest.mark.slow
 async def test_rights_changed_again_at_a_restored_hub_reach_the_node(tmp_path: Path) -> None:
     """The hub issues the same serial a second time, with other rights."""
     async with LocalChain(tmp_path) as chain:
@@ -82,6 +86,7 @@ async def test_rights_changed_again_at_a_restored_hub_reach_the_node(tmp_path: P
         await check_stock(chain, {"S01": {"A1": -3}, "S02": {"A1": -3}, "S03": {"A1": -3}})
 
 
+@pytest.mark.slow
 async def test_a_node_put_back_to_an_older_copy_loses_nothing_the_hub_has(tmp_path: Path) -> None:
     """It sells exactly as many again as it had sold since, so that positions alone look right (rows 6, 7)."""
     async with LocalChain(tmp_path) as chain:

@@ -66,6 +66,7 @@ async def test_a_hub_restored_on_a_new_machine_has_every_sale_and_keeps_the_thie
         await chain.verify([HUB, "S02", "S03"])
 
 
+@pytest.mark.slow
 async def test_a_thief_who_is_first_at_a_restored_hub_is_out_once_it_was_named(
     tmp_path: Path,
 ) -> None:
@@ -124,6 +125,7 @@ async def test_nodes_hear_what_is_stable_after_two_verified_backups(tmp_path: Pa
         assert "tuesday.db" in lines
 
 
+@pytest.mark.slow
 async def test_it_is_told_which_receipts_of_a_replaced_node_may_be_missing(
     tmp_path: Path,
 ) -> None:

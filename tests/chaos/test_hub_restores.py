@@ -62,6 +62,7 @@ async def test_hub_restore_repush(tmp_path: Path, made: Made, told: Told, nodes:
         await chain.verify([HUB, "S01", "S02"])
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_hub_restore_cursor_behind_new_head(tmp_path: Path) -> None:
     """When the old readers come back their cursors look plausible: another shop has written past them."""
