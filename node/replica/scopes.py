@@ -158,8 +158,16 @@ def let_go_piece(db: sqlite3.Connection, scope: Scope) -> bool:
     going = None if following is None else pack(list(following))
     db.execute(_SQL["save_going"], {"scope": scope, "going": going})
     if following is None:
+        _forget_empty_sum(db, scope)
         changes.note_gone(db, scope, ())
     return following is None
+
+
+def _forget_empty_sum(db: sqlite3.Connection, scope: Scope) -> None:
+    """Over no rows the digest is that of none, also where it was damaged: nobody compares, and mends, a scope not held."""
+    state = read(db, scope)
+    if state is not None and not state.digest.rows:
+        set_digest(db, scope, digest.EMPTY, HubSeq(0))
 
 
 def drop_counters_piece(db: sqlite3.Connection, scope: Scope) -> bool:

@@ -226,6 +226,15 @@ def test_a_scope_that_went_is_gone_and_comes_back_whole(db: sqlite3.Connection) 
     assert verify.problems(db) == []
 
 
+def test_a_damaged_sum_goes_with_its_scope(db: sqlite3.Connection) -> None:
+    elsewhere(db, 3)
+    db.execute("UPDATE scope SET digest = randomblob(16) WHERE scope = ?", (ELSEWHERE,))
+    assert verify.problems(db) != []
+    while not scopes.let_go_piece(db, ELSEWHERE):
+        pass
+    assert verify.problems(db) == []
+
+
 def test_a_scope_given_back_while_it_was_going_comes_back_whole(db: sqlite3.Connection) -> None:
     hub = elsewhere(db, 1_200)
     assert not scopes.let_go_piece(db, ELSEWHERE)
