@@ -67,6 +67,7 @@ class Newcomer:
         """A retiring node has delivered what it knew of at HELLO when its log is here up to this; None for others."""
         self._half = half
         self._hub = hub
+        self._acked = Seq(0)
         self._has_heard = False
         """Whether a retiring node showed the certificate by which it writes nothing any more."""
         self._decided_in = Epoch(b"")
@@ -171,11 +172,16 @@ class Newcomer:
             return self._half.end(Code(reason.value), f"this node was {reason.value}", retry_ms=0)
         if not opened.is_retiring:
             return []
-        self.goes_at = hello.last_seq
+        self.goes_at, self._acked = hello.last_seq, opened.acked
         # Of this transaction: when the node was looked up, it may not have been retiring yet.
         newest = verify(opened.certificate, self._hub.identity.public_key)
         self._has_heard = self._shown is not None and self._shown.serial >= newest.serial
-        return await self.delivered(opened.acked)
+        # As many operations need not be the same ones: the node may have been put back to a backup. It finds out by WELCOME.
+        return [] if self._has_heard else await self.delivered(opened.acked)
+
+    async def spoke(self) -> list[Action]:
+        """A message came behind WELCOME: the node has found its log to be the one that is here."""
+        return await self.delivered(self._acked)
 
     def _departures(self, hello: Hello) -> list[Action]:
         """All of them, for a node that keeps others."""

@@ -230,11 +230,11 @@ class Session:
                 assert self._tasks is not None, "operations are due once the session is live"
                 await self._intake.submit(operations, self._tasks)
             case Note(ping):
-                return self._note(ping)
+                return [*self._note(ping), *await self._newcomer.spoke()]
             case Learn(departures):
-                return await self._learn(departures)
+                return [*await self._learn(departures), *await self._newcomer.spoke()]
             case Answer(question):
-                return self._take_question(question)
+                return [*self._take_question(question), *await self._newcomer.spoke()]
             case End(code):
                 self._ended_for = code
         return []

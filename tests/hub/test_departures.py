@@ -10,8 +10,9 @@ from hub.store.records import KnownDeparture
 from protocol.certificate import Role, verify
 from protocol.departure import Departure, Reason, digest, sign
 from protocol.errors import Code
-from protocol.ids import NodeId
-from protocol.session.node_actions import StoreCertificate, StoreDepartures
+from protocol.frames.repair import AskDigests
+from protocol.ids import NodeId, ReplicaId, stock_scope
+from protocol.session.node_actions import StartNewReplica, StoreCertificate, StoreDepartures
 from tests.hub.conftest import Running
 from tests.hub.peer import Peer, eventually
 from tests.store.shop import CHAIN, HUB_KEY, NOW_MS, Shop, counted, name_bytes
@@ -155,9 +156,39 @@ async def test_a_connected_node_that_retires_comes_once_more_and_goes(running: R
         listed = await (await running.get("/v1/status")).json()
         assert [node["status"] for node in listed["nodes"]] == ["retiring"]
         await peer.reconnect()
+        await peer.opens()
+        await peer.asks(AskDigests((stock_scope("S01"),)))
         assert (await peer.closed()).code is Code.RETIRED
     listed = await (await running.get("/v1/status")).json()
     assert [node["status"] for node in listed["nodes"]] == ["retired"]
+
+
+@pytest.mark.parametrize("sold_since", [1, 2])
+async def test_a_retiring_node_put_back_to_a_backup_is_kept_until_its_other_history_is_here(
+    running: Running, sold_since: int
+) -> None:
+    """The hub has as many of its operations or more, but not these: only the node can tell, by the hash in WELCOME."""
+    shop = await running.enrol(Shop("S01"))
+    for _ in range(3):
+        shop.sells("apple", 1)
+    async with running.peer(shop) as peer:
+        await peer.opens()
+        await peer.pushes()
+        assert await peer.acknowledged() == 3
+        assert await tell(running, "retire", "S01") == 200
+        assert (await peer.closed()).code is Code.RESTARTING
+        del shop.log[1:]
+        for number in range(sold_since):
+            shop.sells("pear", 1, key=("after the restore", number))
+        await peer.reconnect()
+        assert isinstance(await peer.hears(StartNewReplica), StartNewReplica)
+        peer.replica = ReplicaId(name_bytes("another replica"))
+        await peer.reconnect()
+        await peer.opens()
+        await peer.pushes()
+        assert (await peer.closed()).code is Code.RETIRED
+    counts = await running.hub.store.counts(0)
+    assert counts.ledger == 3 + 1 + sold_since
 
 
 async def test_a_retired_office_is_certified_to_correct_nobodys_stock(running: Running) -> None:
