@@ -126,7 +126,10 @@ class Newcomer:
         try:
             opened = await hub.store.open_session(self._opening(hello, accept))
         except Refused as refused:
-            return self._half.end(refused.code, refused.detail, retry_ms=0)
+            # Who left since it was looked up asks again as seldom as all who left; for another log nothing need pass.
+            is_other_log = refused.code is Code.NEW_REPLICA_REQUIRED
+            retry_ms = 0 if is_other_log else GONE_RETRY_MS
+            return self._half.end(refused.code, refused.detail, retry_ms=retry_ms)
         if hub.live.epoch is not None and hub.live.epoch != opened.epoch:
             # Begun while this transaction's answer was on its way: what was read is of the history before.
             return self._end_for_new_epoch()
@@ -169,7 +172,9 @@ class Newcomer:
         """The end of a node that left, or has nothing left to do; nothing for others."""
         if (reason := self._hub.departures.reason(self.certificate.node)) is not None:
             # Revoked while this transaction's answer was on its way: not among those that were told to end.
-            return self._half.end(Code(reason.value), f"this node was {reason.value}", retry_ms=0)
+            return self._half.end(
+                Code(reason.value), f"this node was {reason.value}", retry_ms=GONE_RETRY_MS
+            )
         if not opened.is_retiring:
             return []
         self.goes_at, self._acked = hello.last_seq, opened.acked

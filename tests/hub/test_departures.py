@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from hub.departures import GONE_RETRY_MS
 from hub.store.interface import Opened, Opening
 from hub.store.records import KnownDeparture
 from protocol.certificate import Role, verify
@@ -224,6 +225,29 @@ async def test_who_is_told_to_retire_while_its_session_opens_comes_once_more(
     record = await store.node(shop.node)
     assert record is not None
     assert record.status == "active"
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_who_is_revoked_while_its_session_opens_asks_again_as_seldom_as_all_who_left(
+    running: Running, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """Found active when it was looked up; the transaction finds out, or its answer comes too late."""
+    shop, store = await running.enrol(Shop("S01")), running.hub.store
+    open_session = store.open_session
+
+    async def revoked_meanwhile(opening: Opening) -> Opened:
+        if when == "before":
+            assert await tell(running, "revoke", "S01") == 200
+        try:
+            return await open_session(opening)
+        finally:
+            if when == "after":
+                assert await tell(running, "revoke", "S01") == 200
+
+    monkeypatch.setattr(store, "open_session", revoked_meanwhile)
+    async with running.peer(shop) as peer:
+        close = await peer.closed()
+    assert (close.code, close.retry_ms) == (Code.REVOKED, GONE_RETRY_MS)
 
 
 async def test_a_forgotten_node_that_was_retired_stays_out(running: Running) -> None:
