@@ -179,6 +179,8 @@ class Uplink:
             "the log continues under a new replica", reason=close.detail, replica=replica.hex()
         )
         self.local.replica = replica
+        # The hub let the node in as far as its log: what an earlier session ended with, such as `revoked`, holds no more.
+        self.local.last_error = None
         self._metrics.replicas.inc()
         return _AT_ONCE
 
