@@ -107,8 +107,8 @@ class Newcomer:
 
     async def check_replica(self, hello: Hello) -> list[Action]:
         """Look up where the log and every cursor that was named stand."""
-        cursors = {hello.cursor[0], *(at for at, _ in hello.exceptions.values())}
-        standing = await self._hub.store.standing(hello.replica, cursors)
+        named = {at for at, _ in hello.positions}
+        standing = await self._hub.store.standing(hello.replica, named)
         replica = None
         if standing.owner is not None:
             live = self._hub.live.of_replica(hello.replica)

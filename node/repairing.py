@@ -14,7 +14,7 @@ import structlog
 
 from node.inquiry import Answer, Ends
 from node.metrics import NodeMetrics
-from node.replica import incidents, mending, scopes
+from node.replica import identity, incidents, mending, scopes
 from node.replica.incidents import IncidentCode
 from node.replica.mending import Fetched, Key
 from node.replica.rows import FeedGap
@@ -217,6 +217,9 @@ class Repairing:
         if page.more:
             work.question = Fetch(work.scope, page.buckets, page.to)
             return
+        # Read behind the cursors, perhaps; whether the hub still has that state is asked with them.
+        note = partial(identity.note_head_seen, read_in=page.read_in)
+        await self._store.write(note, background=True)
         await self._replace(work, page.buckets, page.to)
         work.rows.clear()
         work.question = AskDigests((work.scope,))

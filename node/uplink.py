@@ -166,6 +166,7 @@ class Uplink:
             status_seen=position.status_seen,
             clock_ms=self._world.now_ms(),
             departed=digest(departures.read_all(db).values()),
+            head=identity.read_head_seen(db),
         )
 
     async def _begin_replica(self, close: Close) -> Close:

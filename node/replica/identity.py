@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from protocol.certificate import Certificate, verify
-from protocol.ids import ChainId, Epoch, ReplicaId, Seq
+from protocol.frames.handshake import Cursor
+from protocol.ids import NO_SALT, ChainId, Epoch, HubSeq, ReplicaId, Salt, Seq
 from runtime.queries import load_queries
 
 _SQL: Final = load_queries(__file__, "identity.sql")
@@ -145,6 +146,28 @@ def save_acked(db: sqlite3.Connection, acked: Seq, stable: Seq, now_ms: int) -> 
 def save_status_seen(db: sqlite3.Connection, seq: Seq) -> None:
     """News of quarantined operations was taken in, up to `seq`."""
     db.execute(_SQL["save_status_seen"], {"seq": seq})
+
+
+def read_head_seen(db: sqlite3.Connection) -> Cursor:
+    """The newest state of the hub in which anything held here was read."""
+    row = db.execute(_SQL["read_head_seen"]).fetchone()
+    return HubSeq(row["head_seen"]), Salt(row["head_salt"])
+
+
+def note_head_seen(db: sqlite3.Connection, read_in: Cursor) -> None:
+    """Rows are stored that were read in this state of the hub.
+
+    It may be far beyond the cursor: a row that had moved on by then is not among those up to the cursor. A hub put back
+    to a state in between has it there again, and the cursor alone would not tell.
+    """
+    head, salt = read_in
+    if salt != NO_SALT:  # an answer about what is out of reach names no state
+        db.execute(_SQL["note_head_seen"], {"head": head, "salt": salt})
+
+
+def forget_head_seen(db: sqlite3.Connection) -> None:
+    """The hub's history begins anew."""
+    db.execute(_SQL["forget_head_seen"])
 
 
 def save_error(db: sqlite3.Connection, error: str, now_ms: int) -> None:

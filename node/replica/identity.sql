@@ -40,3 +40,12 @@ UPDATE replica SET status_seen = max(status_seen, :seq) WHERE only = 1;
 
 -- name: save_error
 UPDATE replica SET last_error = :error, last_error_at = :now WHERE only = 1;
+
+-- name: read_head_seen
+SELECT head_seen, head_salt FROM replica WHERE only = 1;
+
+-- name: note_head_seen
+UPDATE replica SET head_seen = :head, head_salt = :salt WHERE only = 1 AND head_seen < :head;
+
+-- name: forget_head_seen
+UPDATE replica SET head_seen = 0, head_salt = zeroblob(8) WHERE only = 1;

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from node.replica import changes, claims, retention, scopes, view
-from node.replica.identity import read_position
+from node.replica.identity import forget_head_seen, read_position
 from protocol.codec import pack, unpack
 from protocol.effects import CounterEffect, DocumentKey, Effect, FieldEffect
 from protocol.ids import Location, ReplicaId, Scope, Seq, Sku, stock_scope
@@ -44,6 +44,7 @@ def begin_epoch(db: sqlite3.Connection, acked: Seq | None) -> None:
         "forget_pulled",
     ):
         db.execute(_SQL[query])
+    forget_head_seen(db)
     # What was on top there may have been set aside unheard of; what is again was perhaps taken off what is shown.
     for scope in sorted(elsewhere):
         _clear_unsent_counters(db, scope)

@@ -1,7 +1,8 @@
 """Pages of the feed, taken in.
 
 Invariant: a row is stored only when its hub_seq is larger than the one held, together with how far our own log is
-inside it, its scope's digest and the view; the cursor follows with the last piece. Any page may come twice.
+inside it, its scope's digest, the view, and which state of the hub it was read in; the cursor follows with the last
+piece. Any page may come twice.
 """
 
 import sqlite3
@@ -11,7 +12,7 @@ from typing import Final
 
 import orjson
 
-from node.replica import changes, recovery, scopes, view
+from node.replica import changes, identity, recovery, scopes, view
 from node.replica.changes import Changed
 from node.replica.scopes import ScopeState
 from node.replica.stored import stored_counter, stored_document
@@ -51,6 +52,7 @@ def take_in(
     state = scopes.read(db, page.scope)
     if state is None or page.base > state.cursor:
         raise FeedGap(f"a page of {page.scope} begins at {page.base}")
+    identity.note_head_seen(db, page.read_in)
     own = page.inside.get(replica, Seq(0))
     counters: list[CounterRow] = []
     if page.scope.startswith("stock:"):

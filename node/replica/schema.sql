@@ -24,7 +24,9 @@ CREATE TABLE replica (
     last_error TEXT,
     last_error_at INTEGER,
     log_base INTEGER NOT NULL DEFAULT 1, -- position of the oldest operation in the log; see retention.py
-    base_chain BLOB                     -- hash of the log up to and without it; NULL while the log is whole
+    base_chain BLOB,                    -- hash of the log up to and without it; NULL while the log is whole
+    head_seen INTEGER NOT NULL DEFAULT 0, -- newest state of the hub in which anything held here was read; see identity.py
+    head_salt BLOB NOT NULL DEFAULT x'0000000000000000' -- … and its salt
 ) STRICT;
 
 -- The log. Its positions have no gaps; it is never changed, only appended to, and cut off at its beginning.

@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 
 from protocol.codec import read_blob, read_bytes, read_int, read_list, refuse
 from protocol.digest import BUCKETS
-from protocol.frames.handshake import Body, read_scope, read_scopes
+from protocol.frames.handshake import Body, Cursor, read_cursor, read_scope, read_scopes
 from protocol.ids import HubSeq, ReplicaId, Salt, Scope, Seq
 from protocol.limits import INSIDE_REPLICAS_MAX, PAGE_ROWS_MAX
 from protocol.rows import CounterRow, Row, row_from_wire, row_to_wire
@@ -33,10 +33,19 @@ class Page:
     rows: tuple[Row, ...]
     buckets: bytes | None = None
     """Only in an answer to FETCH: the rows are those of these buckets, and the page is no part of the feed."""
+    head: Cursor | None = None
+    """The newest hub_seq of the snapshot the page was read in; None where that is `to`."""
+
+    @property
+    def read_in(self) -> Cursor:
+        """The hub's state that the rows are of."""
+        return self.head or (self.to, self.salt)
 
     def to_body(self) -> Body:
         """The map form."""
-        asked = {} if self.buckets is None else {"buckets": self.buckets}
+        optional: dict[str, object] = {} if self.buckets is None else {"buckets": self.buckets}
+        if self.head is not None:
+            optional["head"] = list(self.head)
         return {
             "scope": self.scope,
             "base": self.base,
@@ -45,7 +54,7 @@ class Page:
             "more": self.more,
             "inside": [[replica, seq] for replica, seq in sorted(self.inside.items())],
             "rows": [row_to_wire(row) for row in self.rows],
-        } | asked
+        } | optional
 
     @classmethod
     def from_body(cls, body: Body) -> Self:
@@ -53,7 +62,7 @@ class Page:
         more = body.get("more")
         if type(more) is not bool:
             refuse("more", "must be true or false")
-        buckets = body.get("buckets")
+        buckets, head = body.get("buckets"), body.get("head")
         page = cls(
             read_scope(body.get("scope")),
             HubSeq(read_int(body.get("base"), "base")),
@@ -63,6 +72,7 @@ class Page:
             _inside_from_wire(body.get("inside")),
             tuple(map(row_from_wire, read_list(body.get("rows"), "rows", most=PAGE_ROWS_MAX))),
             None if buckets is None else read_blob(buckets, "buckets", bytes_max=BUCKETS),
+            None if head is None else read_cursor(head),
         )
         page.check_order()
         return page
@@ -75,6 +85,8 @@ class Page:
         """
         if self.base > self.to:
             refuse("to", "must not be before base")
+        if self.head is not None and self.head[0] < self.to:
+            refuse("head", "must not be before to")
         last = self.base
         family, _, location = self.scope.partition(":")
         for row in self.rows:

@@ -134,10 +134,13 @@ class Hello:
     clock_ms: int
     departed: bytes | None = None
     """Digest of the departures that are kept here; None from a node that keeps none."""
+    head: Cursor | None = None
+    """The newest state of the hub in which anything held here was read, also behind no cursor yet; None when not told."""
 
     def to_body(self) -> Body:
         """The map form."""
-        return {
+        head = {} if self.head is None else {"head": list(self.head)}
+        body = {
             "replica": self.replica,
             "boot": self.boot,
             "versions": list(self.versions),
@@ -153,12 +156,13 @@ class Hello:
             },
             "status_seen": self.status_seen,
             "clock": self.clock_ms,
-        } | _departed_to_body(self.departed)
+        }
+        return body | _departed_to_body(self.departed) | head
 
     @classmethod
     def from_body(cls, body: Body) -> Self:
         """Read the map form."""
-        epoch = body.get("epoch")
+        epoch, head = body.get("epoch"), body.get("head")
         exceptions = read_map(body.get("exceptions"), "exceptions", most=SCOPES_MAX)
         return cls(
             ReplicaId(read_bytes(body.get("replica"), "replica", length=16)),
@@ -175,7 +179,14 @@ class Hello:
             Seq(read_int(body.get("status_seen"), "status_seen")),
             read_int(body.get("clock"), "clock", most=TIME_MS_MAX),
             _read_departed(body),
+            None if head is None else read_cursor(head),
         )
+
+    @property
+    def positions(self) -> tuple[Cursor, ...]:
+        """Everything it says of the hub's history."""
+        told = (self.cursor, *self.exceptions.values())
+        return told if self.head is None else (*told, self.head)
 
     def cursor_of(self, scope: Scope) -> Cursor:
         """How far this scope was read."""

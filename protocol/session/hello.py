@@ -13,7 +13,8 @@ that need the node's own hashes are decided by `node_decides`, after it. No row 
      8  hub has less than it acknowledged        rewind, push again; the hub mints an epoch. What is to be pushed
                                                  again was pruned: new replica, which sends all that is still held
      9  epoch differs or is not remembered       reset every scope; claim; rewind as 8
-    10  cursor beyond the head, or its salt      the hub mints an epoch, then 9 (undeclared rollback)
+    10  cursor, or newest state that anything    the hub mints an epoch, then 9 (undeclared rollback)
+        was read in, beyond the head, or its salt
     11  cursor below the horizon                 reset that scope
     12  live session of the same boot            replace it silently (half-open TCP)
     13  live session of another boot             newest wins, the other is superseded; an alarm. One that was
@@ -154,8 +155,11 @@ def _history(
     hello: Hello, acked: Seq, hub: HubStanding, rows: list[int]
 ) -> tuple[bool, bool, tuple[Scope, ...]]:
     """Whether to mint an epoch, whether to reset every scope, and else which scopes."""
-    cursors = [hello.cursor, *hello.exceptions.values()]
-    if hello.epoch is None and acked >= hello.acked_seen and not any(at for at, _ in cursors):
+    if (
+        hello.epoch is None
+        and acked >= hello.acked_seen
+        and not any(at for at, _ in hello.positions)
+    ):
         return False, False, ()  # a first session: there is nothing to compare
     if hello.epoch != hub.epoch:
         rows.append(9)
@@ -164,7 +168,7 @@ def _history(
         return False, True, ()
     rolled_back = any(
         at > hub.head or (at > 0 and hub.salts.get(at) != salt)
-        for at, salt in cursors
+        for at, salt in hello.positions
         if at >= hub.horizon
     )
     if acked < hello.acked_seen:

@@ -190,7 +190,8 @@ def _pages(draw: st.DrawFn) -> feed.Page:
     kept = tuple(row for row in mine if row is not None)
     base = kept[0].hub_seq - 1 if kept else draw(seqs)
     to = draw(whole(kept[-1].hub_seq if kept else base))
-    return feed.Page(scope, base, to, draw(salts), draw(st.booleans()), inside, kept)
+    head = draw(st.none() | st.tuples(whole(to), salts))
+    return feed.Page(scope, base, to, draw(salts), draw(st.booleans()), inside, kept, head=head)
 
 
 def _moved_into(scope: Scope, row: CounterRow | DocumentRow) -> CounterRow | DocumentRow | None:
@@ -225,6 +226,7 @@ FRAMES: dict[type[Frame], st.SearchStrategy[Any]] = {
         status_seen=seqs,
         clock_ms=instants,
         departed=st.none() | blob(16),
+        head=st.none() | _cursors,
     ),
     handshake.Welcome: st.builds(
         handshake.Welcome,

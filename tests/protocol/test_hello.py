@@ -238,6 +238,30 @@ def test_a_cursor_is_good_from_the_horizon_to_the_head(
     assert outcome.rows == rows
 
 
+@pytest.mark.parametrize(
+    ("head", "rows"),
+    [
+        (None, ()),
+        ((HubSeq(0), NO_SALT), ()),
+        ((HubSeq(17), SALT), ()),
+        ((HubSeq(17), OTHER_SALT), (10,)),
+        ((HubSeq(HEAD + 1), SALT), (10,)),
+    ],
+)
+def test_a_good_cursor_is_not_enough_where_rows_were_read_in_a_state_that_is_gone(
+    head: Cursor | None, rows: tuple[int, ...]
+) -> None:
+    outcome = hub_decides(
+        hello(epoch=EPOCH, exceptions={AWAY: (HubSeq(15), SALT)}, head=head),
+        node=NODE,
+        standing=NodeStanding.ACTIVE,
+        replica=ReplicaStanding(NODE, Seq(0), None),
+        hub=HubStanding(EPOCH, HEAD, HORIZON, {HubSeq(15): SALT, HubSeq(17): SALT}),
+    )
+    assert isinstance(outcome, Accept)
+    assert (outcome.rows, outcome.mint_epoch) == (rows, bool(rows))
+
+
 def test_of_many_scopes_only_those_below_the_horizon_are_read_again() -> None:
     exceptions = {
         Scope("stock:S03"): (HubSeq(3), SALT),

@@ -37,8 +37,11 @@ def read_page(db: sqlite3.Connection, scope: Scope, base: HubSeq) -> Page:
             break
         rows.append(row)
     # Without more rows the scope is known up to the head, however long ago it changed.
-    to = rows[-1].hub_seq if more else max(base, read_head(db).hub_seq)
-    return Page(scope, base, to, salt_of(db, to) or NO_SALT, more, inside(db, scope), tuple(rows))
+    head = read_head(db)
+    to = rows[-1].hub_seq if more else max(base, head.hub_seq)
+    salt = salt_of(db, to) or NO_SALT
+    read_in = head if more else None
+    return Page(scope, base, to, salt, more, inside(db, scope), tuple(rows), head=read_in)
 
 
 def inside(db: sqlite3.Connection, scope: Scope) -> dict[ReplicaId, Seq]:

@@ -65,9 +65,12 @@ def read_bucket_rows(db: sqlite3.Connection, scope: Scope, buckets: bytes, base:
                 break
             rows.append(row)
         last = row.hub_seq
-    to = last if more else max(base, read_head(db).hub_seq)
+    head = read_head(db)
+    to = last if more else max(base, head.hub_seq)
     salt = salt_of(db, to) or NO_SALT
-    return Page(scope, base, to, salt, more, inside(db, scope), tuple(rows), buckets)
+    read_in = head if more else None
+    found = tuple(rows)
+    return Page(scope, base, to, salt, more, inside(db, scope), found, buckets, read_in)
 
 
 class _Entry(NamedTuple):

@@ -70,7 +70,7 @@ def salt_check_off() -> AbstractContextManager[None]:
     def believe(hello: Hello, acked: Seq, hub: HubStanding, rows: list[int]) -> Any:
         at_head = {scope: (min(at, hub.head), b"") for scope, (at, _) in hello.exceptions.items()}
         salts = {at: b"" for at, _ in at_head.values()}
-        blind: Any = {"exceptions": at_head, "cursor": (0, b"")}
+        blind: Any = {"exceptions": at_head, "cursor": (0, b""), "head": None}
         return history(replace(hello, **blind), acked, replace(hub, salts=salts), rows)  # type: ignore[arg-type]
 
     return replaced((hello_table, "_history", believe))
@@ -105,7 +105,7 @@ def salt_at_commit_ends() -> AbstractContextManager[None]:
         known = {
             scope: cursor for scope, cursor in hello.exceptions.items() if cursor[1] != NO_SALT
         }
-        return history(replace(hello, exceptions=known), acked, hub, rows)
+        return history(replace(hello, exceptions=known, head=None), acked, hub, rows)
 
     @contextmanager
     def both() -> Iterator[None]:

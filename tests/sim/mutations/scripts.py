@@ -15,6 +15,7 @@ from hub.store.sqlite.store import SCHEMA as HUB_SCHEMA
 from hub.store.sqlite.store import SQL as STORE_SQL
 from node.replica import SCHEMA as NODE_SCHEMA
 from node.replica import recovery, rows, scopes
+from node.replica.identity import read_head_seen
 from node.uplink import Uplink
 from protocol import clock
 from protocol.clock import Stamp
@@ -67,29 +68,32 @@ def lost_in_the_middle_of_a_commit() -> list[str]:
     lost.records(counted("S01", "b", 7), counted("S01", "c", 7))
     push_all(hub, lost)
     with patch.object(feed, "PAGE_ROWS_MAX", 1):
-        _read(hub, reader)
+        read_on(hub, reader)
     hub = connect(backup)
     other = Shop("another till of S01", writes=("S01",))
     other.records(counted("S01", "a", 5))
     push_all(hub, other)
-    _come_back(hub, reader)
+    come_back(hub, reader)
     shown = dict(reader.execute("SELECT sku, value FROM counter WHERE value <> 0").fetchall())
     return [] if shown == {"a": 5} else [f"I5: the hub has 5 of a, the reader shows {shown}"]
 
 
-def _read(hub: sqlite3.Connection, reader: sqlite3.Connection) -> None:
+def read_on(hub: sqlite3.Connection, reader: sqlite3.Connection) -> None:
+    """Take in the next page of the shelf."""
     cursor, _ = scopes.held(reader)[SHELF]
     page = feed.read_page(hub, SHELF, cursor)
     rows.take_in(reader, page, page.rows, ME, finish=True)
 
 
-def _come_back(hub: sqlite3.Connection, reader: sqlite3.Connection) -> None:
+def come_back(hub: sqlite3.Connection, reader: sqlite3.Connection) -> None:
     """The hello table by what both have stored, and what follows from it."""
-    held = scopes.held(reader)
-    standing = sessions.read_standing(hub, ME, {at for at, _ in held.values()})
+    said = hello(
+        replica=ME, epoch=EPOCH, exceptions=scopes.held(reader), head=read_head_seen(reader)
+    )
+    standing = sessions.read_standing(hub, ME, {at for at, _ in said.positions})
     node = Shop("reader", writes=("S02",)).node
     decision = hub_decides(
-        hello(replica=ME, epoch=EPOCH, exceptions=held),
+        said,
         node=node,
         standing=NodeStanding.ACTIVE,
         replica=ReplicaStanding(node, standing.acked, None),
@@ -98,7 +102,7 @@ def _come_back(hub: sqlite3.Connection, reader: sqlite3.Connection) -> None:
     assert isinstance(decision, Accept), decision
     if decision.reset_all:
         recovery.begin_epoch(reader, standing.acked)
-    _read(hub, reader)
+    read_on(hub, reader)
 
 
 # --- documents -------------------------------------------------------------------------------------------------------

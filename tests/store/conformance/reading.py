@@ -42,6 +42,8 @@ class TestReading:
         first, second = await read_pages(store, "stock:S01")
         assert (len(first.rows), first.more, first.to) == (PAGE_ROWS_MAX, True, PAGE_ROWS_MAX)
         assert (len(second.rows), second.more) == (5, False)
+        assert first.read_in == second.read_in == (PAGE_ROWS_MAX + 5, second.salt)
+        assert second.head is None, "it is where the page ends"
 
     async def test_pages_of_large_rows_fit_a_frame(self, store: HubStore) -> None:
         office = Shop("office", role=Role.OFFICE)
