@@ -12,7 +12,7 @@ from hub.store.sqlite import audit
 from node.replica import verify
 from protocol.certificate import Certificate
 from protocol.frames.feed import Page
-from protocol.frames.handshake import Close, Hello
+from protocol.frames.handshake import Close, Hello, Welcome
 from protocol.frames.log import Negative, Operations, Status
 from protocol.ids import ReplicaId
 from protocol.limits import FRAME_BYTES_MAX
@@ -41,6 +41,8 @@ class Watch:
         self._seen: dict[str, _State] = {}
         self._cut: dict[str, ReplicaId] = {}
         """Machines whose log was cut off at its beginning, with the replica that this was."""
+        self._met: dict[str, tuple[reading.Database, reading.Database]] = {}
+        """The disks, of the hub and of each machine, that the hub's last WELCOME to it was about."""
         chain.taps.append(self._frame)
 
     async def go_on(self) -> None:
@@ -69,6 +71,8 @@ class Watch:
                 chain.probe("batch of several operations")
             case Hello() as hello:
                 self._hello(connection, hello)
+            case Welcome():
+                self._welcome(connection)
             case other:
                 for what in rarities(other, is_node=is_node):
                     chain.probe(what)
@@ -82,6 +86,11 @@ class Watch:
             self._cut[machine.name] = hello.replica
         elif self._cut.pop(machine.name, hello.replica) != hello.replica:
             self._chain.probe("log cut, then continued under a new replica")
+
+    def _welcome(self, connection: Connection) -> None:
+        hub, machine = self._chain.hub, self._chain.machine_of(connection.node.process)
+        if machine is not None and connection.hub.process is hub.process:
+            self._met[machine.name] = hub.disk.db, machine.disk.db
 
     def _page(self, connection: Connection, page: Page) -> None:
         if page.more:
@@ -121,7 +130,14 @@ class Watch:
                 continue  # nothing has been written since, on either disk
             self._seen[machine.name] = state
             newest = newest or _rows(hub)
-            if bytes(reading.position(db)["epoch"] or b"") != epoch:
+            position = reading.position(db)
+            if bytes(position["epoch"] or b"") != epoch:
+                continue
+            # Read halfway in a state that the hub was then put back to before: a row that had moved beyond the cursor
+            # may be behind it again. Nobody can know until the node says HELLO; from the WELCOME on there is no excuse.
+            if self._met.get(machine.name) != (hub, db) and not _is_of_this_history(
+                hub, position["head_seen"], bytes(position["head_salt"])
+            ):
                 continue
             held = _rows(db)
             for scope, cursor, salt in db.execute(
@@ -180,6 +196,8 @@ def _rows(db: reading.Database) -> dict[reading.Key, tuple[int, int]]:
 
 
 def _is_of_this_history(hub: reading.Database, cursor: int, salt: bytes) -> bool:
+    if cursor == 0:
+        return True
     row = hub.execute(
         "SELECT salt FROM commit_salt WHERE last_hub_seq >= ? ORDER BY last_hub_seq LIMIT 1",
         (cursor,),
