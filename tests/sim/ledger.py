@@ -3,7 +3,7 @@
 Invariant: a request is in here before it is sent. An answer is entered when a till has it in hand.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -37,6 +37,18 @@ class Request:
     """Whether any try of it went without an answer."""
     answers: dict[tuple[str, int], bytes] = field(default_factory=dict)
     """By machine and history of its disk."""
+    of: "Request | None" = None
+    """What it takes back."""
+
+    @property
+    def allowed(self) -> Sequence[tuple[tuple[str, str, int | None], ...]]:
+        """Every body that may count. A reversal takes back whichever of the other's the node has by then.
+
+        That need not be the first: a disk put back to a backup takes another body under a key whose answer it has lost.
+        """
+        if self.of is None:
+            return self.bodies
+        return [tuple((sku, lot, None) for sku, lot, _ in body) for body in self.of.bodies]
 
 
 class Ledger:
@@ -67,8 +79,9 @@ class Ledger:
         """Enter a reversal before it is sent; what it takes back is what the node finds."""
         route = f"movements/{of.op_id.hex()}/reverse"
         id_ = op_id(chain, of.location, client, route, key)
-        body = tuple((sku, lot, None) for sku, lot, _ in of.bodies[0])
-        return self._enter(id_, machine, client, key, of.location, body)
+        return self.requests.setdefault(
+            id_, Request(machine, client, key, id_, of.location, [], of=of)
+        )
 
     def answer(self, request: Request, history: int, body: bytes) -> str | None:
         """Enter a 2xx of one history of a disk; returns what is wrong with it."""

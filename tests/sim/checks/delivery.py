@@ -41,8 +41,8 @@ def _made_up(chain: Chain, ledger: Ledger, counted: dict[OpId, bytes]) -> None:
         if request.fate is Fate.REFUSED and not request.was_uncertain:
             chain.complain(f"I1: {request.key} was refused, and counts")
         lines = [(sku, lot, delta) for (_, sku, lot, _), delta in reading.deltas(body)]
-        if not any(_fits(lines, asked) for asked in request.bodies):
-            chain.complain(f"I12: {request.key} asked for {request.bodies}, and {lines} count")
+        if not any(_fits(lines, asked) for asked in request.allowed):
+            chain.complain(f"I12: {request.key} asked for {request.allowed}, and {lines} count")
 
 
 def _fits(
