@@ -235,6 +235,7 @@ class Newcomer:
             hello.software,
             Epoch(self._hub.world.random_bytes(16)) if accept.mint_epoch else None,
             self._decided_in,
+            lambda each: issue(each, self._hub.identity.signing_key),
             self._hub.world.now_ms(),
         )
 

@@ -50,6 +50,11 @@ class Certificate(NamedTuple):
     serial: int
     issued_at_ms: int
 
+    @property
+    def writes_nothing(self) -> bool:
+        """Whether its holder records no movement any more. An office does anywhere by its role, whatever it writes."""
+        return self.role is Role.STORE and not self.writes
+
     def reads_location(self, location: str) -> bool:
         """Whether the stock of `location` may be shown here. Its own shelves always may."""
         return ALL in self.reads or location in self.reads or location in self.writes

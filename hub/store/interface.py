@@ -140,6 +140,8 @@ class Opening:
     """Begin this epoch, if the one that was decided on still runs."""
     decided_in: Epoch
     """The epoch that the hello table saw. Another session may have begun a newer one since."""
+    issue: Callable[[Certificate], bytes]
+    """Signs another certificate, if the node may not go on under the one it showed."""
     now_ms: int
 
 
@@ -217,6 +219,8 @@ class HubStore(KeepsFleet, AnswersQuestions, KeepsRecords, Protocol):
 
     async def open_session(self, opening: Opening) -> Opened:
         """Register what is new, fence older sessions of the replica, mint the epoch if asked.
+
+        A retiring node that shows a certificate as new as the one by which it retires, and may write, gets a newer one.
 
         Raises:
             Refused: `new_replica_required` when the replica belongs to another node; `revoked`, `retired`.

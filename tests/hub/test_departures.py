@@ -8,7 +8,7 @@ import pytest
 from hub.departures import GONE_RETRY_MS
 from hub.store.interface import Opened, Opening
 from hub.store.records import KnownDeparture
-from protocol.certificate import Role, verify
+from protocol.certificate import Role, issue, verify
 from protocol.departure import Departure, Reason, digest, sign
 from protocol.errors import Code
 from protocol.frames.repair import AskDigests
@@ -190,6 +190,36 @@ async def test_a_retiring_node_put_back_to_a_backup_is_kept_until_its_other_hist
         assert (await peer.closed()).code is Code.RETIRED
     counts = await running.hub.store.counts(0)
     assert counts.ledger == 3 + 1 + sold_since
+
+
+@pytest.mark.parametrize("serial", [2, 7])
+async def test_a_node_that_retires_at_a_hub_put_back_to_a_backup_hears_of_it_before_it_goes(
+    running: Running, serial: int
+) -> None:
+    """What it holds is as new as the certificate by which it retires, or newer, and lets it sell."""
+    shop = await running.enrol(Shop("S01"))
+    assert await tell(running, "retire", "S01") == 200
+    peer = running.peer(shop)
+    held = shop.certificate._replace(serial=serial, issued_at_ms=NOW_MS + 5)
+    peer.certificate = issue(held, HUB_KEY)
+    async with peer:
+        assert (await peer.closed()).code is Code.RESTARTING, "it may sell until it has heard"
+        shop.sells("apple", 1)
+        await peer.reconnect()
+        granted = await peer.hears(StoreCertificate)
+        assert isinstance(granted, StoreCertificate)
+        certificate = verify(granted.certificate, bytes(HUB_KEY.verify_key))
+        assert (certificate.writes, certificate.serial) == ((), serial + 1)
+        await peer.opens()
+        await peer.pushes()
+        assert (await peer.closed()).code is Code.RESTARTING
+        await peer.reconnect()
+        await peer.opens()
+        await peer.asks(AskDigests((stock_scope("S01"),)))
+        assert (await peer.closed()).code is Code.RETIRED
+    record = await running.hub.store.node(shop.node)
+    assert record is not None
+    assert (record.status, record.acked, record.writes) == ("retired", 1, ())
 
 
 async def test_a_retired_office_is_certified_to_correct_nobodys_stock(running: Running) -> None:

@@ -122,6 +122,7 @@ class Shop:
             "test 1",
             new_epoch,
             EPOCH if decided_in is None else decided_in,
+            lambda each: issue(each, HUB_KEY),
             self.now_ms,
         )
 

@@ -5,18 +5,18 @@ session of the node has under way, which finds itself fenced.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from hub.store.fleet import Grant
-from hub.store.interface import Refused
+from hub.store.fleet import Grant, NodeRecord
+from hub.store.interface import Opening, Refused
 from hub.store.records import KnownDeparture, Replacement, Retirement
 from hub.store.sqlite import nodes
-from protocol.certificate import Role
+from protocol.certificate import Certificate, Role
 from protocol.departure import Reason
 from protocol.errors import Code
-from protocol.ids import NodeId, Seq
+from protocol.ids import ChainId, NodeId, Seq
 from protocol.limits import DEPARTURES_MAX
 from runtime.queries import load_queries
 
@@ -63,12 +63,34 @@ def retire(db: sqlite3.Connection, retirement: Retirement) -> Grant:
     db.execute(SQL["begin_retiring"], {"node": record.node, "now_ms": retirement.now_ms})
     if record.retiring_at_ms is not None:
         return Grant(record.node, record.certificate)
+    return _silence(db, record, retirement.chain, retirement.issue, retirement.now_ms)
+
+
+def silence_again(db: sqlite3.Connection, opening: Opening, newest: bytes) -> bytes:
+    """Give a retiring node its reduced certificate anew, if the one it showed takes that one's place; returns the newest.
+
+    A hub put back to a backup numbers from there: a certificate from after the backup, by which the node still writes,
+    may be as new as the one by which it retires, or newer. It is adopted already, so all that it allowed counts.
+    """
+    shown = opening.certificate
+    record = nodes.read_node(db, shown.node)
+    assert record is not None, "adopted in this transaction"
+    if shown.writes_nothing or shown.serial < record.serial:
+        return newest
+    return _silence(db, record, shown.chain, opening.issue, opening.now_ms).certificate
+
+
+def _silence(
+    db: sqlite3.Connection,
+    record: NodeRecord,
+    chain: ChainId,
+    issue: Callable[[Certificate], bytes],
+    now_ms: int,
+) -> Grant:
     # An office adjusts stock anywhere by its role, whatever it writes: as a shop without shelves it records nothing more.
     # Here it stays what it was, so that all it recorded before counts.
     silent = replace(record, role=Role.STORE)
-    return nodes.reissue(
-        db, silent, retirement.chain, (), record.reads, retirement.issue, retirement.now_ms
-    )
+    return nodes.reissue(db, silent, chain, (), record.reads, issue, now_ms)
 
 
 def read_replacements(db: sqlite3.Connection) -> list[Replacement]:

@@ -42,6 +42,9 @@ def open_session(db: sqlite3.Connection, opening: Opening) -> Opened:
     departures.refuse_departed(db, opening.certificate.node)
     certificate = nodes.adopt(db, opening.certificate, opening.certificate_bytes, opening.now_ms)
     node = opening.certificate.node
+    is_retiring = db.execute(SQL["retiring"], {"node": node}).fetchone() is not None
+    if is_retiring:
+        certificate = departures.silence_again(db, opening, certificate)
     values = {
         "replica": opening.replica,
         "node": node,
@@ -62,7 +65,6 @@ def open_session(db: sqlite3.Connection, opening: Opening) -> Opened:
     opened = {"node": node, "replica": row["id"], "software": opening.software}
     db.execute(SQL["node_opened"], opened | {"now_ms": opening.now_ms})
     scopes = db.execute(SQL["writes_in"], {"replica": row["id"], "limit": SCOPES_MAX})
-    is_retiring = db.execute(SQL["retiring"], {"node": node}).fetchone() is not None
     newest = db.execute(SQL["newest_quarantined"], {"replica": row["id"]}).fetchone()
     return Opened(
         read_epoch(db),

@@ -1,6 +1,7 @@
 """Nodes that leave, and backups that say what is stable."""
 
 from collections.abc import Awaitable
+from dataclasses import replace
 
 import pytest
 
@@ -73,6 +74,28 @@ class TestLeaving:
         assert (await shop.pushes(store)).quarantined == ()
         assert await totals(store, "S01") == {"apple": -2}
         await store.add_code(_code("spare"))
+
+    @pytest.mark.parametrize("serial", [2, 7])
+    async def test_a_retiring_node_that_shows_newer_rights_to_write_is_reduced_again(
+        self, store: HubStore, serial: int
+    ) -> None:
+        """The store was put back to a backup, and numbers certificates again; what it held since counts."""
+        shop = await _open(store, "S01")
+        await store.retire(_retirement("S01"))
+        held = shop.certificate._replace(serial=serial, issued_at_ms=NOW_MS + 5)
+        opening = replace(
+            shop.opening("later"), certificate=held, certificate_bytes=issue(held, HUB_KEY)
+        )
+        opened = await store.open_session(opening)
+        reduced = verify(opened.certificate, bytes(HUB_KEY.verify_key))
+        assert (reduced.writes, reduced.serial, opened.is_retiring) == ((), serial + 1, True)
+        shop.sells("apple", 2)
+        assert (await shop.pushes(store)).quarantined == ()
+        record = await store.node(shop.node)
+        assert record is not None
+        assert (record.writes, record.certificate) == ((), opened.certificate)
+        older = await store.open_session(replace(opening, session=name_bytes("once more")))
+        assert older.certificate == opened.certificate
 
     async def test_a_node_that_leaves_or_left_is_given_no_rights(self, store: HubStore) -> None:
         shop = await _open(store, "S01")
