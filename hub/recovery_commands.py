@@ -224,8 +224,8 @@ def _missing(done: restoring.Restored) -> Iterator[str]:
             ", ..." * (len(lacks.departed) > NAMES_MAX)
         )
         yield (
-            f"Nobody sends again what came since from nodes that have left ({names}): it is only in "
-            f"{done.moved_aside}."
+            f"Count on nobody to send again what came since from nodes that have left ({names}): they are "
+            f"refused as soon as any node tells that they left. For sure it is only in {done.moved_aside}."
         )
     if lacks.later is not None:
         yield f"A later verified backup holds more: {lacks.later}, if it is still there. Restore it before you serve."

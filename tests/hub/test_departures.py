@@ -12,7 +12,7 @@ from protocol.certificate import Role, issue, verify
 from protocol.departure import Departure, Reason, digest, sign
 from protocol.errors import Code
 from protocol.frames.repair import AskDigests
-from protocol.ids import NodeId, ReplicaId, stock_scope
+from protocol.ids import NodeId, ReplicaId, Seq, stock_scope
 from protocol.session.node_actions import StartNewReplica, StoreCertificate, StoreDepartures
 from tests.hub.conftest import Running
 from tests.hub.peer import Peer, eventually
@@ -298,6 +298,30 @@ async def test_a_forgotten_node_that_was_retired_stays_out(running: Running) -> 
     async with running.peer(shop) as peer:
         assert (await peer.closed()).code is Code.RETIRED
     assert await running.hub.store.node(shop.node) is None
+
+
+async def test_a_restored_hub_takes_from_a_retired_node_what_it_lost_until_it_hears_of_it(
+    running: Running,
+) -> None:
+    shop, other = Shop("S01"), await running.enrol(Shop("S02"))
+    shop.sells("apple", 1)
+    held = shop.certificate._replace(serial=2, writes=())
+    async with running.peer(other) as teller:
+        await teller.opens()
+        peer = running.peer(shop)
+        peer.certificate, peer.acked_seen = issue(held, HUB_KEY), Seq(1)
+        async with peer:
+            await peer.opens()
+            await peer.pushes()
+            assert await peer.acknowledged() == 1
+            await teller.tells_departures([departure(shop.node, Reason.RETIRED)])
+            assert (await peer.closed()).code is Code.RETIRED
+            shop.sells("apple", 1)
+            await peer.reconnect()
+            assert (await peer.closed()).code is Code.RETIRED
+    record = await running.hub.store.node(shop.node)
+    assert record is not None
+    assert (record.status, record.acked) == ("retired", 1)
 
 
 async def test_the_metrics_count_who_left(running: Running) -> None:
