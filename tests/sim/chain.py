@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from node.replica.retention import Retention
-from protocol.ids import NodeId
+from protocol.ids import Location, NodeId, stock_scope
 from tests.sim.custody import Custody
 from tests.sim.hub_machine import HubMachine
 from tests.sim.lines import Connection, Tap
@@ -78,13 +78,17 @@ class Chain:
         """The machines of the nodes that nobody has told to leave."""
         return [each for each in self.nodes.values() if each.order is None]
 
-    def is_abandoned(self, location: str) -> bool:
-        """Whether all who wrote there have left.
+    def is_unheard_of(self, location: str) -> bool:
+        """Whether the hub holds nothing of a shelf, and nobody has anything to tell it.
 
-        A hub put back to a backup from before it had heard of such a shelf never hears of it again; the others keep what
-        they had read of it, and show that.
+        So it is after a hub was put back to a backup from before the shelf's first operation, when its writers have left or
+        lost their disks: the others keep what they had read, show it, and say that they are not caught up. The first
+        operation there ends that.
         """
-        return bool(self.orders) and not any(location in each.locations for each in self.staying)
+        known = self.hub.disk.db.execute(
+            "SELECT 1 FROM scope WHERE scope = ?", (stock_scope(Location(location)),)
+        )
+        return known.fetchone() is None
 
     def joined(self, machine: NodeMachine) -> None:
         """A machine came to the chain while everything goes on."""

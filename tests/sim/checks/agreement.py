@@ -46,5 +46,5 @@ def _view(chain: Chain, machine: NodeMachine, totals: dict[reading.Key, int]) ->
                 f"I6: {machine.name} shows {shown.get(key, 0)} of {key}, the hub {totals[key]}"
             )
     for key, value in sorted(shown.items()):
-        if key not in totals and value and not chain.is_abandoned(key[0]):
+        if key not in totals and value and not chain.is_unheard_of(key[0]):
             chain.complain(f"I6: {machine.name} shows {value} of {key}, unknown to the hub")

@@ -39,16 +39,12 @@ def _unrest_of(chain: Chain, machine: NodeMachine, head: int) -> str | None:
         "SELECT scope, cursor FROM scope WHERE held AND (NOT caught_up OR cursor < ?)", (head,)
     )
     for scope, cursor in behind.fetchall():
-        if chain.is_abandoned(scope.partition(":")[2]) and not _is_known(chain, scope):
-            chain.probe("a shelf that nobody writes is unknown to the hub")
+        kind, _, location = scope.partition(":")
+        if kind == "stock" and chain.is_unheard_of(location):
+            chain.probe("a shelf is unknown to the hub, and nobody has anything of it to send")
             continue
         return f"{machine.name} has read {scope} up to {cursor} of {head}"
     return None
-
-
-def _is_known(chain: Chain, scope: str) -> bool:
-    assert chain.hub.hub is not None, "it serves"
-    return scope in chain.hub.hub.feed.scopes
 
 
 def _untold(chain: Chain) -> str | None:
