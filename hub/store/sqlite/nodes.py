@@ -107,7 +107,8 @@ def add_node(
 def adopt(db: sqlite3.Connection, certificate: Certificate, signed: bytes, now_ms: int) -> bytes:
     """Take a node at its certificate's word if it is unknown here or the certificate is newer; returns the newest.
 
-    That is how a hub restored from a backup learns of what happened after it (hello table, row 15).
+    That is how a hub restored from a backup learns of what happened after it (hello table, row 15). What an older one
+    allowed stays allowed for what was recorded then.
     """
     record = read_node(db, certificate.node)
     if record is None:
@@ -119,6 +120,13 @@ def adopt(db: sqlite3.Connection, certificate: Certificate, signed: bytes, now_m
     elif certificate.serial > record.serial:
         _set_certificate(db, record, certificate, signed, now_ms)
     else:
+        if signed != record.certificate:
+            # Perhaps of a history that is gone, in which it was allowed what nobody here knows of: that counts.
+            held = [
+                {"node": record.node, "location": each, "now_ms": now_ms}
+                for each in certificate.writes
+            ]
+            db.executemany(SQL["held_once"], held)
         return record.certificate
     return signed
 
@@ -147,7 +155,11 @@ def reissue(
     issue: Callable[[Certificate], bytes],
     now_ms: int,
 ) -> Grant:
-    """Give a node its next certificate."""
+    """Give a node its next certificate.
+
+    Its serial is the time, where that is ahead: a hub put back to a backup would number again what it had issued since,
+    and a node that holds such a one would take back rights by it that it has lost.
+    """
     certificate = Certificate(
         chain,
         record.node,
@@ -156,7 +168,7 @@ def reissue(
         record.role,
         tuple(writes),
         tuple(reads),
-        record.serial + 1,
+        max(record.serial + 1, now_ms),
         now_ms,
     )
     signed = issue(certificate)

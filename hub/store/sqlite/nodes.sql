@@ -31,6 +31,10 @@ SELECT node_right.location FROM node_right WHERE node_right.node = :node ORDER B
 INSERT INTO node_right (node, location, since, until) VALUES (:node, :location, :now_ms, NULL)
 ON CONFLICT (node, location) DO UPDATE SET until = NULL;
 
+-- name: held_once
+INSERT INTO node_right (node, location, since, until) VALUES (:node, :location, :now_ms, :now_ms)
+ON CONFLICT (node, location) DO NOTHING;
+
 -- name: end_right
 UPDATE node_right SET until = :now_ms
 WHERE node = :node AND location = :location AND until IS NULL;
