@@ -244,3 +244,56 @@ CREATE TABLE departure (
     node BLOB PRIMARY KEY CHECK (length(node) = 16),
     record BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- What was told of the stock shown here: one row for each subject that ever held, with its last time. It follows from what
+-- is shown, so each node has its own and none is synced. See node/alerting.
+CREATE TABLE alert (
+    position INTEGER PRIMARY KEY,       -- order of raising; what was raised last is largest
+    id BLOB NOT NULL UNIQUE,            -- of this time that it was raised; the same after a restored backup
+    location TEXT NOT NULL,             -- '' for the chain
+    sku TEXT NOT NULL,
+    lot TEXT NOT NULL,                  -- '' where it is about all lots
+    condition TEXT NOT NULL,            -- protocol.workflows.alerts.Condition
+    rule TEXT NOT NULL,                 -- id of the rule; '' for conditions that need none
+    number INTEGER NOT NULL,            -- only grows; odd while raised
+    amount INTEGER NOT NULL,            -- available, or on hand of a lot or below zero, when it was raised
+    threshold INTEGER,
+    expiry TEXT,
+    raised_at INTEGER NOT NULL,
+    cleared_at INTEGER,                 -- NULL while it is raised
+    acknowledged_at INTEGER,            -- this time; NULL until somebody does
+    acknowledged_by TEXT,
+    UNIQUE (location, sku, lot, condition, rule)
+) STRICT;
+
+CREATE INDEX alert_open ON alert (position) WHERE cleared_at IS NULL;
+CREATE INDEX alert_by_rule ON alert (rule) WHERE rule <> '';
+
+-- Up to which number of `change` alerts were looked at. One row, once there were any.
+CREATE TABLE alert_mark (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    n INTEGER NOT NULL
+) STRICT;
+
+-- The locations that were looked at as a whole, and by what (the day there, for how long ahead): under another basis they
+-- are looked at again.
+CREATE TABLE alert_place (
+    location TEXT PRIMARY KEY,          -- '' for the chain
+    basis TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What is still to be told to other machines, and what could not be.
+CREATE TABLE alert_delivery (
+    position INTEGER PRIMARY KEY,
+    target TEXT NOT NULL,               -- 'webhook:<name>' or 'email'
+    id TEXT NOT NULL,                   -- the same at each attempt
+    body BLOB NOT NULL,                 -- JSON, as it is sent
+    attempts INTEGER NOT NULL DEFAULT 0,
+    next_at INTEGER NOT NULL,           -- not tried before
+    last_error TEXT,
+    given_up_at INTEGER,                -- NULL while it is tried
+    UNIQUE (target, id)
+) STRICT;
+
+CREATE INDEX alert_delivery_waiting ON alert_delivery (target, next_at) WHERE given_up_at IS NULL;
+CREATE INDEX alert_delivery_given_up ON alert_delivery (position) WHERE given_up_at IS NOT NULL;
