@@ -90,9 +90,9 @@ def create(
     slot = Slot(caller.name, collection.name, key)
     request = answers.request_digest(with_sorted_keys(asked))
     if (kept := answers.find(db, slot)) is not None:
-        return _repeat(kept, request)
+        return repeat(kept, request)
     _check_caller(caller)
-    edit_id = _op_id(work, slot)
+    edit_id = op_id_of(work.here, slot)
     id_ = _id_of_new(collection, asked, edit_id)
     if (held := documents.one(db, collection, id_)) is not None:
         raise Refusal("conflict", _already_there(collection, held))
@@ -138,7 +138,7 @@ def _edit(
     db, _, caller, collection = work
     request = answers.request_digest(with_sorted_keys(asked))
     if (kept := answers.find(db, slot)) is not None:
-        return _repeat(kept, request)
+        return repeat(kept, request)
     _check_caller(caller)
     held = documents.one(db, collection, id_)
     if held is None:
@@ -154,7 +154,7 @@ def _edit(
     after = {**values, **{name: value for name, value in wanted if "/" not in name}}
     _check_right(work, values, wanted, held=held)
     _check_meaning(work, asked, after, wanted, held.fields)
-    _append(work, _op_id(work, slot), id_, values, wanted, "change")
+    _append(work, op_id_of(work.here, slot), id_, values, wanted, "change")
     return _answer(work, slot, request, id_, 200)
 
 
@@ -190,11 +190,12 @@ def _check_right(work: _Work, values: Values, wanted: Sequence[Change], held: He
         fields,
         held is not None and _is_creator(work, held),
     )
-    if fault := edit_fault(_rights(work.here), edit):
+    if fault := edit_fault(rights_of(work.here), edit):
         raise Refusal("forbidden", fault)
 
 
-def _rights(here: Here) -> DeviceRights:
+def rights_of(here: Here) -> DeviceRights:
+    """What this node may write now."""
     return DeviceRights(here.certificate.role, here.certificate.writes)
 
 
@@ -252,14 +253,14 @@ def _already_there(collection: Collection, held: Held) -> str:
 # --- recording --------------------------------------------------------------------------------------------------
 
 
-def _op_id(work: _Work, slot: Slot) -> OpId:
+def op_id_of(here: Here, slot: Slot) -> OpId:
     """The same for a repeat at any node that writes the same locations, and no other node's: names of tokens are a node's own."""
-    certificate = work.here.certificate
+    certificate = here.certificate
     if certificate.writes and certificate.role is not Role.OFFICE:
         home, client = str(certificate.writes[0]), slot.client
     else:
         home, client = "", f"{certificate.name}\0{slot.client}"
-    return op_id(work.here.chain, home, client, slot.route, slot.key)
+    return op_id(here.chain, home, client, slot.route, slot.key)
 
 
 def _id_of_new(collection: Collection, asked: Asked, edit_id: OpId) -> str:
@@ -296,7 +297,7 @@ def _append(
     )
     keys = {effect.key for effect in effects}
     present = {key: documents.states(db, key).scopes for key in keys}
-    if not device_may(_rights(here), operation, present):
+    if not device_may(rights_of(here), operation, present):
         raise Refusal("forbidden", f"this node does not write this {work.collection.one}")
     try:
         body = encode(operation)
@@ -350,7 +351,12 @@ def _answer(work: _Work, slot: Slot, request: bytes, id_: str, status: int) -> W
     return Written(id_, status, body, replayed=False)
 
 
-def _repeat(kept: Kept, request: bytes) -> Written:
+def repeat(kept: Kept, request: bytes) -> Written:
+    """Answer what was answered before.
+
+    Raises:
+        Refusal: `idempotency_key_reused` when the request is another one.
+    """
     if kept.request != request:
         raise Refusal("idempotency_key_reused", "this key was used before, for another request")
     id_: str = orjson.loads(kept.body)["id"]

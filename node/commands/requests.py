@@ -65,9 +65,13 @@ class Answer:
 
 
 class Refusal(Exception):
-    """The caller's fault, in one sentence, with a code of API.md. Nothing was recorded."""
+    """The caller's fault, in one sentence, with a code of API.md. Nothing was recorded.
 
-    def __init__(self, code: str, detail: str) -> None:
+    Where several faults share a code, `fault` is the stable name of this one.
+    """
+
+    def __init__(self, code: str, detail: str, *, fault: str | None = None) -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail
+        self.fault = fault

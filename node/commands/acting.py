@@ -1,0 +1,330 @@
+"""Recording what is done with a document that has a course: the steps that its workflow's table made of it.
+
+Invariants:
+- The steps of an act are recorded in one transaction with the answer to its key, or none of them is. Which steps there
+  are was decided by a pure table from what the view shows in that very transaction.
+- A step with a name is left out where it is recorded already, and where the stock that it changes is written by another
+  node, which comes to it by itself. A step without a name is the act itself and takes the op_id of the caller's key.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+import orjson
+
+from node.commands.depicting import document_json, sees_office_part
+from node.commands.documents import Written, op_id_of, repeat, rights_of
+from node.commands.movements import Here
+from node.commands.requests import Authority, Caller, Refusal
+from node.commands.shelves import Shelves
+from node.commands.shortages import check_shortage
+from node.replica import answers, changes, documents, log, movements, view
+from node.replica.answers import Kept, Slot
+from node.replica.documents import Held
+from protocol.access import device_may
+from protocol.certificate import Role
+from protocol.clock import Stamp, next_stamp
+from protocol.codec import with_sorted_keys
+from protocol.declarations.naming import scopes_of
+from protocol.declarations.reading import Values, shown_values
+from protocol.declarations.vocabulary import Collection
+from protocol.documents import Document, apply, size_fault
+from protocol.effects import Account, CounterEffect, DocumentKey, FieldEffect, Join
+from protocol.errors import ProtocolError
+from protocol.ids import Location, OpId, Scope, Seq
+from protocol.limits import TOTAL_MAX
+from protocol.movements import MoveKind
+from protocol.operation import Operation, encode
+from protocol.workflows.steps import (
+    Fault,
+    FieldWrite,
+    Party,
+    Step,
+    StepRefused,
+    step_effects,
+    step_id,
+)
+
+_VERSION: Final = 1
+_CODES: Final[Mapping[Fault, str]] = {
+    Fault.WRONG_STAGE: "conflict",
+    Fault.WRONG_PARTY: "forbidden",
+    Fault.UNKNOWN_LINE: "validation_failed",
+    Fault.BAD_CODE: "validation_failed",
+    Fault.BAD_QUANTITY: "validation_failed",
+    Fault.NOTHING_TO_DO: "conflict",
+    Fault.TOO_MANY_LINES: "validation_failed",
+    Fault.DOCUMENT_FULL: "too_large",
+    Fault.SAME_PLACE: "validation_failed",
+    Fault.NOT_COUNTED: "conflict",
+    Fault.NOT_ASKED: "conflict",
+    Fault.REASON_MISSING: "conflict",
+    Fault.SECOND_PERSON: "conflict",
+}
+"""What the caller is told: what another state of the document would allow is a conflict, what none would is not valid."""
+_BY_CHOICE: Final = frozenset(
+    kind.operation_kind for kind in (MoveKind.SALE, MoveKind.DISPENSE, MoveKind.TRANSFER_SHIP)
+)
+"""Goods leave because somebody wants them to, and not because that is how it turned out to be."""
+
+
+class Asked(NamedTuple):
+    """Who asks for what to be done with which document."""
+
+    collection: Collection
+    id: str
+    verb: str
+    request: object
+    """All else that was asked, plain: a repeat of the key with another request is refused."""
+    lowest: Authority = Authority.OPERATOR
+    """What a caller must be at least; a till may do what moves goods."""
+
+
+class Seen(NamedTuple):
+    """A document as the transaction finds it."""
+
+    collection: Collection
+    id: str
+    document: Document
+    values: Values
+    """What is shown of it."""
+    act_id: OpId
+    """Of the step that has no name; as hexadecimal it names the act's event of goods."""
+
+    @property
+    def key(self) -> DocumentKey:
+        """Its row."""
+        return DocumentKey(self.collection.name, self.id)
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        """Those that it is in."""
+        return scopes_of(self.collection, self.values)
+
+
+Decide = Callable[[Seen], Iterable[Step]]
+
+
+def perform(
+    db: sqlite3.Connection, here: Here, caller: Caller, asked: Asked, key: str, decide: Decide
+) -> Written:
+    """Do something with a document, or answer again what was answered to this key. Durable with the transaction.
+
+    The answer is the document as it is shown afterwards, with `warnings`. What comes to no step is answered likewise and
+    records nothing.
+
+    Args:
+        db: the writer's connection, in a transaction.
+        here: this node, now.
+        caller: whose key it is.
+        asked: what is to be done.
+        key: the idempotency key; each verb of each document has keys of its own.
+        decide: the workflow's table, asked with the document as it is shown in this transaction.
+
+    Raises:
+        Refusal: `forbidden`, `not_found`, `idempotency_key_reused`, `insufficient_stock`, `too_large`; or what the table
+            refuses, with its own name as `fault`.
+    """
+    slot = Slot(caller.name, f"{asked.collection.name}/{asked.id}/{asked.verb}", key)
+    request = answers.request_digest(with_sorted_keys(asked.request))
+    if (kept := answers.find(db, slot)) is not None:
+        return repeat(kept, request)
+    if caller.authority is Authority.TILL and asked.lowest is not Authority.TILL:
+        raise Refusal("forbidden", f"a till does not {asked.verb} {asked.collection.name}")
+    seen = see(db, asked.collection, asked.id, op_id_of(here, slot))
+    try:
+        steps = tuple(decide(seen))
+    except StepRefused as refused:
+        fault = refused.fault
+        raise Refusal(_CODES[fault], refused.detail, fault=fault.value) from refused
+    warnings = append(db, here, caller.name, seen, steps, asked.verb)
+    held = documents.one(db, asked.collection, asked.id)
+    assert held is not None, "nothing that a step does takes a document away"
+    shown = document_json(asked.collection, held, for_office=sees_office_part(caller))
+    body = orjson.dumps({**shown, "warnings": warnings})
+    answers.keep(db, slot, Kept(request, 200, body), here.now_ms)
+    return Written(asked.id, 200, body, replayed=False)
+
+
+def see(db: sqlite3.Connection, collection: Collection, id_: str, act_id: OpId) -> Seen:
+    """A document as it is shown now.
+
+    Raises:
+        Refusal: `not_found`.
+    """
+    held: Held | None = documents.one(db, collection, id_)
+    if held is None:
+        raise Refusal("not_found", f"there is no such {collection.one} here")
+    document = documents.states(db, DocumentKey(collection.name, id_))
+    return Seen(collection, id_, document, shown_values(collection, held.fields, None), act_id)
+
+
+def parties_of(here: Here, places: Mapping[Party, Location]) -> frozenset[Party]:
+    """Whose part this node takes: of each place that it writes, and the office's if it is one."""
+    writes = here.certificate.writes
+    found = {party for party, location in places.items() if location in writes}
+    return frozenset(found | ({Party.OFFICE} if here.certificate.role is Role.OFFICE else set()))
+
+
+def writes_stock_of(here: Here, location: Location) -> bool:
+    """Whether this node may change a location's stock for a document's sake: its own, and as an office any."""
+    return location in here.certificate.writes or here.certificate.role is Role.OFFICE
+
+
+def append(
+    db: sqlite3.Connection,
+    here: Here,
+    by: str,
+    seen: Seen,
+    steps: Iterable[Step],
+    action: str,
+) -> list[dict[str, object]]:
+    """Record those steps that are for this node and are not recorded yet; what to warn of. Durable with the transaction.
+
+    Each becomes an operation of its own: its place in the log, the view, the list of movements, and a change to tell of.
+
+    Args:
+        db: the writer's connection, in a transaction.
+        here: this node, now.
+        by: who does it: a caller, or the node itself.
+        seen: the document that the steps were worked out from.
+        steps: at most one of them without a name.
+        action: what the operations say was done.
+
+    Raises:
+        Refusal: `forbidden`, `insufficient_stock`, `too_large`, `idempotency_key_reused`, `validation_failed`. The caller
+            must let the transaction fail then.
+    """
+    operations = _operations(db, here, by, seen, steps, action)
+    effects = [effect for operation in operations for effect in operation.effects]
+    fields = [effect for effect in effects if isinstance(effect, FieldEffect)]
+    if fault := size_fault(apply(seen.document, fields)):
+        raise Refusal("too_large", fault)
+    warnings = _warnings(db, operations)
+    for operation in operations:
+        _append(db, here, seen, operation)
+    return warnings
+
+
+# --- from steps to operations ------------------------------------------------------------------------------------
+
+
+def _operations(
+    db: sqlite3.Connection, here: Here, by: str, seen: Seen, steps: Iterable[Step], action: str
+) -> list[Operation]:
+    last = max((state.stamp for state in seen.document.fields.values()), default=None)
+    stamp = next_stamp(last, here.now_ms, here.replica)
+    details = {"collection": seen.collection.name, "id": seen.id, "action": action}
+    found = []
+    for step in steps:
+        id_ = seen.act_id if step.name is None else step_id(here.chain, seen.key, step.name)
+        if step.name is not None and (
+            _is_recorded(db, seen.document, step, id_) or not _is_for_here(here, step)
+        ):
+            continue
+        # Its document is what a movement refers to, so that all of one are found together.
+        reference = {"reference": seen.id} if step.counters else {}
+        effects = _effects(here, seen, step, stamp)
+        found.append(
+            Operation(
+                id_,
+                here.now_ms,
+                here.now_ms,
+                here.clock_offset_ms,
+                by,
+                by,
+                step.kind,
+                _VERSION,
+                effects,
+                {**details, **reference},
+            )
+        )
+    assert sum(one.op_id == seen.act_id for one in found) <= 1, "one key names one operation"
+    return found
+
+
+def _effects(
+    here: Here, seen: Seen, step: Step, stamp: Stamp
+) -> tuple[CounterEffect | FieldEffect, ...]:
+    return step_effects(step, here.chain, seen.key, seen.scopes, stamp)
+
+
+def _is_for_here(here: Here, step: Step) -> bool:
+    return not step.counters or writes_stock_of(here, step.location)
+
+
+def _is_recorded(db: sqlite3.Connection, document: Document, step: Step, id_: OpId) -> bool:
+    """Whether a named step counts already: the document says so, or its movement is listed and the document is late."""
+    if step.writes and all(_stands(document, write) for write in step.writes):
+        return True
+    return bool(step.counters) and movements.one(db, id_) is not None
+
+
+def _stands(document: Document, write: FieldWrite) -> bool:
+    held = document.fields.get(write.field)
+    if held is None:
+        return False
+    return write.join is not Join.MAX or held.rank >= write.rank
+
+
+# --- what becomes of the stock -----------------------------------------------------------------------------------
+
+
+def _warnings(db: sqlite3.Connection, operations: Sequence[Operation]) -> list[dict[str, object]]:
+    """Weigh all goods before anything is written."""
+    shelves: dict[Location, Shelves] = {}
+    by_choice: dict[Location, list[CounterEffect]] = {}
+    skus: dict[str, bool] = {}
+    for operation in operations:
+        for effect in operation.effects:
+            if not isinstance(effect, CounterEffect) or effect.account != Account.ON_HAND:
+                continue
+            there = shelves.setdefault(effect.location, Shelves(db, effect.location))
+            if abs(there.change(effect.sku, effect.lot, effect.delta)) > TOTAL_MAX:
+                raise Refusal(
+                    "validation_failed",
+                    f"{effect.sku} would change stock beyond what can be counted",
+                )
+            skus[effect.sku] = bool(there.left(effect.sku).is_described)
+            if operation.kind in _BY_CHOICE:
+                by_choice.setdefault(effect.location, []).append(effect)
+    found: list[dict[str, object]] = [
+        {
+            "code": "unknown_sku",
+            "sku": sku,
+            "detail": "nobody has described this SKU yet; it counts all the same",
+        }
+        for sku, is_described in skus.items()
+        if not is_described
+    ]
+    for location, effects in by_choice.items():
+        deltas = [(effect.sku, effect.delta) for effect in effects]
+        short = check_shortage(db, location, shelves[location], deltas)
+        detail = "less than nothing is left of it here"
+        found += [{"code": "negative_stock", "sku": sku, "detail": detail} for sku in short]
+    return found
+
+
+# --- recording ---------------------------------------------------------------------------------------------------
+
+
+def _append(db: sqlite3.Connection, here: Here, seen: Seen, operation: Operation) -> None:
+    present = {seen.key: seen.document.scopes}
+    if not device_may(rights_of(here), operation, present):
+        raise Refusal("forbidden", f"this node does not do this to this {seen.collection.one}")
+    try:
+        body = encode(operation)
+    except ProtocolError as error:
+        raise Refusal("validation_failed", error.detail) from error
+    end = log.head(db)
+    seq = Seq(end.seq + 1)
+    moves = operation.kind.startswith("move.")
+    if moves and not movements.add(db, seq, here.replica, operation, None):
+        raise Refusal(
+            "idempotency_key_reused",
+            "this key was used for another movement, too long ago to repeat it",
+        )
+    log.append(db, end, body)
+    view.record(db, seq, operation.effects)
+    changes.note_operation(db, seq)
