@@ -137,6 +137,61 @@ CREATE TABLE pending_edit (
 
 CREATE INDEX pending_edit_by_seq ON pending_edit (seq);
 
+-- What people search SKUs by: the words of their documents, folded; kept with what is shown of them. See search.py.
+CREATE TABLE sku_text (
+    position INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    archived INTEGER NOT NULL,          -- 1: left out of a search unless asked for
+    code TEXT NOT NULL,
+    name TEXT NOT NULL,
+    barcodes TEXT NOT NULL,             -- in every length that a GTIN is written with
+    sort TEXT NOT NULL,                 -- category, dosage form and strength
+    more TEXT NOT NULL                  -- description
+) STRICT;
+
+-- `ascii`: what separates words was taken out by search.py, so every word here is one there.
+CREATE VIRTUAL TABLE sku_search USING fts5(
+    code, name, barcodes, sort, more,
+    content='sku_text', content_rowid='position', tokenize='ascii', prefix='1 2 3'
+);
+
+CREATE TRIGGER sku_text_is_new AFTER INSERT ON sku_text
+BEGIN
+    INSERT INTO sku_search (rowid, code, name, barcodes, sort, more)
+    VALUES (new.position, new.code, new.name, new.barcodes, new.sort, new.more);
+END;
+
+CREATE TRIGGER sku_text_goes AFTER DELETE ON sku_text
+BEGIN
+    INSERT INTO sku_search (sku_search, rowid, code, name, barcodes, sort, more)
+    VALUES ('delete', old.position, old.code, old.name, old.barcodes, old.sort, old.more);
+END;
+
+CREATE TRIGGER sku_text_changes AFTER UPDATE OF code, name, barcodes, sort, more ON sku_text
+BEGIN
+    INSERT INTO sku_search (sku_search, rowid, code, name, barcodes, sort, more)
+    VALUES ('delete', old.position, old.code, old.name, old.barcodes, old.sort, old.more);
+    INSERT INTO sku_search (rowid, code, name, barcodes, sort, more)
+    VALUES (new.position, new.code, new.name, new.barcodes, new.sort, new.more);
+END;
+
+-- Which SKUs a barcode is on. See search.py.
+CREATE TABLE sku_barcode (
+    code TEXT NOT NULL,                 -- the 14 digits of a GTIN, or the code as it is read
+    sku TEXT NOT NULL,
+    linked_at TEXT,                     -- the location that linked it on the spot; NULL: the office has it so
+    PRIMARY KEY (code, sku)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX sku_barcode_by_sku ON sku_barcode (sku);
+CREATE INDEX sku_barcode_to_confirm ON sku_barcode (sku, linked_at) WHERE linked_at IS NOT NULL;
+
+-- A row while SKUs are put into the two tables above that were documents before those were there.
+CREATE TABLE indexing (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    after TEXT NOT NULL                 -- those up to this one are in
+) STRICT;
+
 -- The scopes this node reads.
 CREATE TABLE scope (
     scope TEXT PRIMARY KEY,
