@@ -6,7 +6,6 @@ replaces another. No long transaction is held for a slow reader: it would keep a
 """
 
 import contextlib
-import csv
 import io
 import json
 import os
@@ -15,14 +14,14 @@ import shutil
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Final
 
 from node import upkeep
 from node.commands.answering import movement_json
-from node.exchange.cells import neutralised
+from node.exchange.tables import Table
 from node.replica import stock
 from node.replica.movements import Recorded
 from node.replica.stock import StockQuery
@@ -64,7 +63,7 @@ def export_stock(folder: Folder, query: StockQuery, output: Path | None) -> None
     """
     with _target(output) as target, tempfile.SpooledTemporaryFile(_MEMORY_BYTES_MAX) as spool:
         with _text(spool) as rows:
-            writer = _Writer(rows, STOCK_COLUMNS)
+            writer = Table(rows, STOCK_COLUMNS)
             upkeep.read(folder, lambda db: _write_stock(db, query, writer))
         spool.seek(0)
         shutil.copyfileobj(spool, target)
@@ -78,13 +77,13 @@ def export_movements(folder: Folder, wanted: MovementsWanted, output: Path | Non
     Raises: FileExistsError, OSError; StoreUnavailable.
     """
     with _target(output) as target, _text(target) as rows:
-        writer = _Writer(rows, MOVEMENT_COLUMNS)
+        writer = Table(rows, MOVEMENT_COLUMNS)
         for page in _pages(folder, wanted):
             for found in page:
                 writer.writerows(_lines(found, wanted.sku))
 
 
-def _write_stock(db: sqlite3.Connection, query: StockQuery, writer: "_Writer") -> None:
+def _write_stock(db: sqlite3.Connection, query: StockQuery, writer: Table) -> None:
     page = replace(query, limit=LIST_LIMIT_MAX)
     while True:
         rows, cursor = stock.page(db, page)
@@ -130,30 +129,6 @@ def _lines(found: Recorded, sku: str | None) -> Iterator[Mapping[str, object]]:
         if sku is None or line["sku"] == sku:
             flat = {"unit_cost": cost.get("amount"), "currency": cost.get("currency")}
             yield {**head, **line, **flat}
-
-
-class _Writer:
-    """Rows as mappings; columns that a row lacks are empty, members that are no column are left out."""
-
-    def __init__(self, out: IO[str], columns: Sequence[str]) -> None:
-        self._columns = columns
-        self._csv = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n")
-        self._csv.writerow(columns)
-
-    def writerows(self, rows: "Iterator[Mapping[str, object]]") -> None:
-        """Write each; text is neutralised."""
-        for row in rows:
-            self._csv.writerow([_cell(row.get(name)) for name in self._columns])
-
-
-def _cell(value: object) -> str | int:
-    match value:
-        case None:
-            return ""
-        case int():
-            return value
-        case _:
-            return neutralised(str(value))
 
 
 @contextlib.contextmanager
