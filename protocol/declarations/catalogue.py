@@ -150,6 +150,16 @@ LOCATIONS: Final = Collection(
             default="allow",
         ),
         Field(
+            "count_limit_units",
+            Whole(0, DELTA_MAX),
+            "A difference that a stocktake finds above so many base units, either way, needs a second person.",
+        ),
+        Field(
+            "count_limit_value",
+            Money(),
+            "The same for what the difference is worth, at the SKU's selling price.",
+        ),
+        Field(
             "time_zone",
             Text(64, pattern="[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*"),
             "Its IANA time zone, for the days of reports.",
