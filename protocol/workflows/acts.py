@@ -123,13 +123,18 @@ def first_steps(
         assert not _RESERVED.intersection(act.event), "which says nothing about pieces of it"
         step = move(places, legs, some, act.event, at=act.at_ms)
         steps = (Step(step.kind, step.location, step.counters, (*writes, *step.writes)),)
-    _check_room(after(document, steps))
+    check_room(after(document, steps))
     return steps
 
 
-def _check_room(document: Document) -> None:
-    # The hub sets aside what makes a document larger than a page: goods must never come to that, so they stop
-    # before, with room for what colleagues who are cut off add meanwhile and for what ends the document.
+def check_room(document: Document) -> None:
+    """Refuse what leaves no room for what colleagues who are cut off add meanwhile, and for what ends the document.
+
+    The hub sets aside what makes a document larger than a page: goods and counts must never come to that.
+
+    Raises:
+        StepRefused: `document_full`.
+    """
     fields = fields_to_wire(document.fields)
     roomy = len(fields) <= FIELDS_PER_DOCUMENT_MAX - _FIELDS_KEPT_FREE
     if not roomy or len(pack(fields)) > DOCUMENT_BYTES_MAX - _BYTES_KEPT_FREE:

@@ -25,7 +25,7 @@ from protocol.limits import (
 from protocol.movements import MoveKind
 from protocol.workflows import bookkeeping
 from protocol.workflows.acts import Act as Decision
-from protocol.workflows.acts import decision
+from protocol.workflows.acts import check_room, decision
 from protocol.workflows.bookkeeping import Book, Due, Places, Posting
 from protocol.workflows.count_sheet import (
     COUNTS,
@@ -172,6 +172,8 @@ def act(
     find_transition(TABLE, command.verb, sheet.progress.stage, parties)
     writes = _writes(document, sheet, command, limits)
     first = (Step(EDIT, places[Party.OWNER], (), writes),)
+    if command.verb in (Verb.COUNT, Verb.RECOUNT, Verb.VERIFY, Verb.EXPLAIN):
+        _check_can_end(after(document, first), places)
     later = read(after(document, first))
     entries = bookkeeping.settle(later.progress, places, BOOKS, due(later), command.verb)
     return (*first, *entries)
@@ -202,6 +204,15 @@ def _writes(
             return (*begun, _count(document, sheet, command))
         case _:
             return (_remark(sheet, command),)
+
+
+def _check_can_end(document: Document, places: Places) -> None:
+    # Whoever counts more than a document holds together with its corrections could never finalise it.
+    command = Act(Verb.FINALISE, "", 0)
+    final = (Step(EDIT, places[Party.OWNER], (), _decide(command, Stage.FINALISED)),)
+    sheet = read(after(document, final))
+    entries = bookkeeping.settle(sheet.progress, places, BOOKS, due(sheet), command.verb)
+    check_room(after(document, (*final, *entries)))
 
 
 def _decide(command: Act, stage: Stage) -> tuple[FieldWrite, ...]:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from protocol.documents import size_fault
 from protocol.ids import Lot, Sku
 from protocol.limits import (
     COUNT_ROUNDS_MAX,
@@ -130,6 +131,24 @@ def test_a_stocktake_has_so_many_lines() -> None:
         count(DOCUMENT_LINES_MAX)
     assert refused.value.fault is Fault.TOO_MANY_LINES
     assert count(0), "a line that is there may be counted anew"
+
+
+def test_what_a_stocktake_takes_of_counts_it_can_also_correct() -> None:
+    """Of the longest codes fewer lines fit; the last that does leaves room for the correction of all of them."""
+    device = done("start")
+    wide = "\U0001f48a" * 58
+    with pytest.raises(StepRefused) as refused:
+        for number in range(DOCUMENT_LINES_MAX):
+            key = LineKey(Sku(f"{wide}{number:06}"), Lot(wide))
+            act = stocktakes.Act("count", "ada", NOW, key, 1, 0)
+            device.record(stocktakes.act(device.document, PLACES, {OWNER}, act, NONE))
+    assert refused.value.fault is Fault.DOCUMENT_FULL
+    for verb in ("submit", "finalise"):
+        last = stocktakes.Act(verb, "eve", NOW, reason="RECOUNTED")
+        device.record(stocktakes.act(device.document, PLACES, {OWNER}, last, NONE))
+    assert len(read_sheet(device.document).progress.booked["counted"]) == number
+    assert size_fault(device.document) is None
+    assert all(decode(encode(fact(*effects))) for effects in device.ops.values())
 
 
 def test_what_nobody_wrote_yet_reads_as_a_draft_of_nothing() -> None:
