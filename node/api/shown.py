@@ -77,6 +77,25 @@ class LineShown(Shown):
     expiry: Day | None = None
 
 
+class DocumentOf(Shown):
+    """What a movement is a part of."""
+
+    collection: str
+    id: str
+    action: str
+    """What was done with it."""
+
+
+class AccountLine(Shown):
+    """What a movement changed beside goods on a shelf; the other end of a transfer too."""
+
+    location: str
+    sku: str
+    lot: str | None
+    account: str
+    delta: int
+
+
 class MovementShown(Shown):
     """A movement, as it will be for ever."""
 
@@ -98,6 +117,10 @@ class MovementShown(Shown):
     """The movement that this one takes back."""
     details: dict[str, FreeJson]
     lines: list[LineShown]
+    document: DocumentOf | None = None
+    """Only of a movement of an order, a transfer or a stocktake, which is also its reference."""
+    accounts: list[AccountLine] | None = None
+    """Only there too: what it changed beside what is on hand."""
 
 
 class LineRecorded(LineShown):

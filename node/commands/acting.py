@@ -69,6 +69,10 @@ _BY_CHOICE: Final = frozenset(
 """Goods leave because somebody wants them to, and not because that is how it turned out to be."""
 
 
+Notice = dict[str, object]
+"""A warning: `code`, the SKU or other thing that it is about, and `detail`, one sentence for a person."""
+
+
 class Asked(NamedTuple):
     """Who asks for what to be done with which document."""
 
@@ -91,6 +95,8 @@ class Seen(NamedTuple):
     """What is shown of it."""
     act_id: OpId
     """Of the step that has no name; as hexadecimal it names the act's event of goods."""
+    notices: list[Notice]
+    """What `decide` wants said beside the other warnings."""
 
     @property
     def key(self) -> DocumentKey:
@@ -107,7 +113,13 @@ Decide = Callable[[Seen], Iterable[Step]]
 
 
 def perform(
-    db: sqlite3.Connection, here: Here, caller: Caller, asked: Asked, key: str, decide: Decide
+    db: sqlite3.Connection,
+    here: Here,
+    caller: Caller,
+    asked: Asked,
+    key: str,
+    decide: Decide,
+    beside: Callable[[], Mapping[str, object]] = dict,
 ) -> Written:
     """Do something with a document, or answer again what was answered to this key. Durable with the transaction.
 
@@ -121,6 +133,7 @@ def perform(
         asked: what is to be done.
         key: the idempotency key; each verb of each document has keys of its own.
         decide: the workflow's table, asked with the document as it is shown in this transaction.
+        beside: what the answer says beside the document, asked when all is recorded.
 
     Raises:
         Refusal: `forbidden`, `not_found`, `idempotency_key_reused`, `insufficient_stock`, `too_large`; or what the table
@@ -142,7 +155,7 @@ def perform(
     held = documents.one(db, asked.collection, asked.id)
     assert held is not None, "nothing that a step does takes a document away"
     shown = document_json(asked.collection, held, for_office=sees_office_part(caller))
-    body = orjson.dumps({**shown, "warnings": warnings})
+    body = orjson.dumps({**shown, **beside(), "warnings": [*seen.notices, *warnings]})
     answers.keep(db, slot, Kept(request, 200, body), here.now_ms)
     return Written(asked.id, 200, body, replayed=False)
 
@@ -157,7 +170,7 @@ def see(db: sqlite3.Connection, collection: Collection, id_: str, act_id: OpId) 
     if held is None:
         raise Refusal("not_found", f"there is no such {collection.one} here")
     document = documents.states(db, DocumentKey(collection.name, id_))
-    return Seen(collection, id_, document, shown_values(collection, held.fields, None), act_id)
+    return Seen(collection, id_, document, shown_values(collection, held.fields, None), act_id, [])
 
 
 def parties_of(here: Here, places: Mapping[Party, Location]) -> frozenset[Party]:
@@ -179,7 +192,7 @@ def append(
     seen: Seen,
     steps: Iterable[Step],
     action: str,
-) -> list[dict[str, object]]:
+) -> list[Notice]:
     """Record those steps that are for this node and are not recorded yet; what to warn of. Durable with the transaction.
 
     Each becomes an operation of its own: its place in the log, the view, the list of movements, and a change to tell of.
@@ -215,7 +228,7 @@ def _operations(
 ) -> list[Operation]:
     last = max((state.stamp for state in seen.document.fields.values()), default=None)
     stamp = next_stamp(last, here.now_ms, here.replica)
-    details = {"collection": seen.collection.name, "id": seen.id, "action": action}
+    details = {"collection": seen.collection.name, "id": seen.id, "action": str(action)}
     found = []
     for step in steps:
         id_ = seen.act_id if step.name is None else step_id(here.chain, seen.key, step.name)
@@ -271,7 +284,7 @@ def _stands(document: Document, write: FieldWrite) -> bool:
 # --- what becomes of the stock -----------------------------------------------------------------------------------
 
 
-def _warnings(db: sqlite3.Connection, operations: Sequence[Operation]) -> list[dict[str, object]]:
+def _warnings(db: sqlite3.Connection, operations: Sequence[Operation]) -> list[Notice]:
     """Weigh all goods before anything is written."""
     shelves: dict[Location, Shelves] = {}
     by_choice: dict[Location, list[CounterEffect]] = {}
@@ -289,7 +302,7 @@ def _warnings(db: sqlite3.Connection, operations: Sequence[Operation]) -> list[d
             skus[effect.sku] = bool(there.left(effect.sku).is_described)
             if operation.kind in _BY_CHOICE:
                 by_choice.setdefault(effect.location, []).append(effect)
-    found: list[dict[str, object]] = [
+    found: list[Notice] = [
         {
             "code": "unknown_sku",
             "sku": sku,

@@ -21,6 +21,15 @@ from protocol.operation import Operation
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _OFFSET: Final = len("+00:00")
+_WARNINGS: Final[Mapping[str, str]] = {
+    "unknown_sku": "nobody has described this SKU yet; it counts all the same",
+    "negative_stock": "less than nothing is left of it here",
+    "no_usable_lot": "more of it was sold than lots that may be used had; the rest is recorded without a lot",
+}
+
+Warned = dict[str, object]
+"""Something worth knowing of what was recorded all the same: `code`, `sku`, `detail`."""
+_ACCOUNTS: Final[Mapping[int, str]] = {account.value: account.name.lower() for account in Account}
 
 
 def plain(movement: Movement) -> list[object]:
@@ -122,6 +131,32 @@ def movement_json(found: Recorded) -> dict[str, object]:
         "reverses": _reversed_id(details),
         "details": details.get("details", {}),
         "lines": [_line_json(effect, per_line.get(str(at))) for at, effect in enumerate(effects)],
+        **_of_document(operation),
+    }
+
+
+def _of_document(operation: Operation) -> dict[str, object]:
+    """What only a movement of a document has: which one, and what it changed beside what is on hand."""
+    details = operation.details
+    if "collection" not in details:
+        return {}
+    counters = [effect for effect in operation.effects if isinstance(effect, CounterEffect)]
+    others = [effect for effect in counters if effect.account != Account.ON_HAND]
+    return {
+        # Without goods on the shelf it is listed where the account is that it changed first.
+        "location": counters[0].location,
+        "document": {name: details.get(name) for name in ("collection", "id", "action")},
+        "accounts": [_account_json(effect) for effect in others],
+    }
+
+
+def _account_json(effect: CounterEffect) -> dict[str, object]:
+    return {
+        "location": effect.location,
+        "sku": effect.sku,
+        "lot": effect.lot or None,
+        "account": _ACCOUNTS.get(effect.account, str(effect.account)),
+        "delta": effect.delta,
     }
 
 

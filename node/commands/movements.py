@@ -102,6 +102,9 @@ def reverse(
             "conflict", f"movement {answering.id_to_text(earlier)} has reversed it already"
         )
     counters = [effect for effect in found.operation.effects if isinstance(effect, CounterEffect)]
+    if len(counters) < len(found.operation.effects):
+        # Its document counts it too, and would not hear of this.
+        raise Refusal("conflict", "this is of a document; take it back there")
     check_may_write(here, counters[0].location, MoveKind.REVERSAL)
     shelves = Shelves(db, counters[0].location)
     back = tuple(effect._replace(delta=-effect.delta) for effect in counters)

@@ -23,6 +23,7 @@ from protocol.workflows.progress import (
     BOOKED,
     MOVED,
     Amounts,
+    Item,
     Progress,
     items_to_value,
     line_id,
@@ -137,13 +138,17 @@ def move_parcel(
     steps = []
     for item in sorted({item for amounts in moved.values() for item in amounts}):
         part = {leg: {item: amounts[item]} for leg, amounts in moved.items() if item in amounts}
-        line = line_id(item.sku, item.planned)
-        # The lot as a digest too: a field's name has room for two codes, and the parcel's number is one.
-        element = f"{parcel}:{line}:{line_id(item.sku, item.lot)}"
+        element = parcel_event(parcel, item)
         step = move(places, legs, part, element)
-        name = (line, f"{verb}:{element}")
+        name = (line_id(item.sku, item.planned), f"{verb}:{element}")
         steps.append(Step(step.kind, step.location, step.counters, step.writes, name))
     return tuple(steps)
+
+
+def parcel_event(parcel: str, item: Item) -> str:
+    """The event of one item of a numbered parcel, the same whoever scans it."""
+    # The lot as a digest too: a field's name has room for two codes, and the parcel's number is one.
+    return f"{parcel}:{line_id(item.sku, item.planned)}:{line_id(item.sku, item.lot)}"
 
 
 def move_back(

@@ -1,0 +1,117 @@
+"""What people ask of an order or a transfer: lines of goods, a parcel's number, an event to take back.
+
+Invariant: a request holds only checked codes and ranges, as in `requests`; two requests that mean the same are equal,
+but for lines that were not given: those mean all that is left, and what that is, is worked out in the transaction.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from node.commands.acting import Seen
+from protocol.documents import Document
+from protocol.ids import NO_LOT, Lot, Sku
+from protocol.workflows.bookkeeping import parcel_event
+from protocol.workflows.progress import (
+    Amounts,
+    Item,
+    LineKey,
+    Progress,
+    minus,
+    read_event,
+)
+
+_UUID: Final = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+class Goods(NamedTuple):
+    """Some of one lot."""
+
+    sku: Sku
+    quantity: int
+    """Base units, at least 1."""
+    lot: Lot = NO_LOT
+    planned: Lot | None = None
+    """The lot of the line that they are for, NO_LOT for the line that leaves the lot open; None to find the line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be done with a document. What a verb has no use for is left as it is."""
+
+    verb: str
+    lines: tuple[Goods, ...] | None = None
+    """None for all that is left."""
+    damaged: tuple[Goods, ...] = ()
+    parcel: str = ""
+    event: str = ""
+    """To take back; or, of an internal request, the transfer that delivered."""
+    plan: tuple[tuple[LineKey, int], ...] = ()
+    """Lines to add or change; 0 takes one out."""
+
+    def plain(self) -> list[object]:
+        """As plain values, for comparing a repeat with the first request."""
+        lines = None if self.lines is None else [list(one) for one in self.lines]
+        damaged = [list(one) for one in self.damaged]
+        plan = [[*key, quantity] for key, quantity in self.plan]
+        return [lines, damaged, self.parcel, self.event, plan]
+
+
+def event_name(given: str) -> str:
+    """The name of an event: a movement's id without its dashes, or that of an item of a parcel as it is."""
+    return given.replace("-", "").lower() if _UUID.fullmatch(given) else given
+
+
+def amounts(goods: Iterable[Goods], progress: Progress) -> dict[Item, int]:
+    """Goods by item and line: of the line that asks for their lot, else of the one that leaves the lot open."""
+    found: dict[Item, int] = {}
+    for one in goods:
+        planned = one.planned
+        if planned is None:
+            is_asked_for = progress.lines.get(LineKey(one.sku, one.lot), 0) > 0
+            planned = one.lot if is_asked_for else NO_LOT
+        item = Item(one.sku, one.lot, planned)
+        found[item] = found.get(item, 0) + one.quantity
+    return found
+
+
+def lines_or_rest(
+    request: Request, progress: Progress, rest: Amounts, damaged: Amounts
+) -> dict[Item, int]:
+    """The goods that were named; when none were, all that is left but what is damaged."""
+    if request.lines is not None:
+        return amounts(request.lines, progress)
+    left = minus(rest, damaged)
+    return {item: amount for item, amount in left.items() if amount > 0}
+
+
+def not_scanned_yet(
+    seen: Seen, parcel: str, goods: Mapping[str, dict[Item, int]]
+) -> dict[str, dict[Item, int]]:
+    """Of a parcel's goods, by every leg of the verb, those that nobody has scanned; what was is left out, and said.
+
+    Whatever part of the act they play, the first scan stands: an item that one clerk took in and another finds broken
+    is one item.
+    """
+    fresh: dict[str, dict[Item, int]] = {leg: {} for leg in goods}
+    for leg, items in goods.items():
+        for item, quantity in items.items():
+            before = _scanned(seen.document, goods, parcel_event(parcel, item))
+            if not before:
+                fresh[leg][item] = quantity
+                continue
+            same = before.get(leg, {}).get(item) == quantity
+            seen.notices.append(
+                {
+                    "code": "already_scanned" if same else "scanned_otherwise",
+                    "sku": item.sku,
+                    "detail": "this parcel was scanned before, and counts as it was then",
+                }
+            )
+    return fresh
+
+
+def _scanned(document: Document, legs: Iterable[str], event: str) -> dict[str, dict[Item, int]]:
+    read = {leg: read_event(document, leg, event) for leg in legs}
+    return {leg: items for leg, items in read.items() if items}
