@@ -13,7 +13,7 @@ from node.commands.acting import Asked, Seen
 from node.commands.documents import Written
 from node.commands.movements import Here
 from node.commands.requests import Authority, Caller, Refusal
-from node.replica import changes, log, movements, stock, verify
+from node.replica import changes, log, movements, verify
 from protocol.certificate import Role
 from protocol.declarations import COLLECTIONS
 from protocol.effects import Account, CounterEffect, DocumentKey
@@ -21,6 +21,7 @@ from protocol.ids import Location, Lot, Sku
 from protocol.limits import FIELD_VALUE_BYTES_MAX, TOTAL_MAX
 from protocol.workflows.steps import Fault, FieldWrite, Step, StepRefused
 from tests.node.chain import CHAIN, ME, certificate_of
+from tests.node.commands.on_shelves import shown
 from tests.node.replica.conftest import new_replica_database
 
 TILL = Caller("till-1", Authority.TILL)
@@ -72,7 +73,7 @@ def perform(
 
 def on_hand(db: sqlite3.Connection, location: str = "S01") -> int:
     """Of tea."""
-    return stock.totals(db, location, "tea").on_hand
+    return shown(db, "tea", location)[0]
 
 
 def refused(code: str, detail: str = "") -> Any:

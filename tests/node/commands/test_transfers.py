@@ -13,7 +13,7 @@ from node.commands.courses import Goods, Request
 from node.commands.documents import Written
 from node.commands.movements import Here
 from node.commands.requests import Authority, Caller, Line, Movement, Refusal
-from node.replica import log, stock, verify
+from node.replica import log, verify
 from protocol.certificate import Role
 from protocol.declarations import COLLECTIONS
 from protocol.ids import Location, Lot, Sku
@@ -21,6 +21,7 @@ from protocol.limits import DELTA_MAX
 from protocol.movements import MoveKind
 from protocol.workflows.progress import LineKey
 from tests.node.chain import CHAIN, ME, certificate_of
+from tests.node.commands.on_shelves import shown
 from tests.node.replica.conftest import new_replica_database
 
 TILL = Caller("till-1", Authority.TILL)
@@ -80,8 +81,7 @@ class Shops:
 
     def stock(self, sku: str, location: str) -> tuple[int, int, int]:
         """On hand, reserved, in transit."""
-        row = stock.totals(self.db, location, sku, 0)
-        return row.on_hand, row.reserved, row.in_transit
+        return shown(self.db, sku, location)
 
     @property
     def recorded(self) -> int:
