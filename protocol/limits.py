@@ -17,6 +17,8 @@ REASON_CHARS_MAX: Final = 200
 NOTE_CHARS_MAX: Final = 2_000
 DOCUMENT_ID_CHARS_MAX: Final = 200
 """A lot is named by (sku, code) and a level by (location, sku): two codes and what joins them must fit."""
+DOCUMENT_NUMBER_CHARS_MAX: Final = 80
+"""A location's code, a count and what tells it from other nodes' counts."""
 SCOPE_CHARS_MAX: Final = 80
 
 # --- quantities ------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import orjson
 from node.commands.depicting import document_body, tag_of
 from node.commands.movements import Here
 from node.commands.requests import Authority, Caller, Refusal
-from node.replica import answers, changes, documents, log, view
+from node.replica import answers, changes, documents, log, numbering, view
 from node.replica.answers import Kept, Slot
 from node.replica.documents import Held
 from protocol.access import DeviceRights, Edit, device_may, edit_fault
@@ -40,6 +40,7 @@ from protocol.declarations.vocabulary import (
     CREATED_AT,
     CREATED_AT_NODE,
     CREATED_BY,
+    NUMBER,
     STAGE,
     Audience,
     Collection,
@@ -105,6 +106,9 @@ def create(
         Change(CREATED_BY, caller.name),
         Change(CREATED_AT_NODE, here.certificate.name),
     ]
+    if (numbered_by := numbering.LOCATION_FIELD.get(collection.name)) is not None:
+        number = numbering.next_number(db, str(values[numbered_by]), id_)
+        made.append(Change(NUMBER, number))
     _append(work, edit_id, id_, values, [*wanted, *made], "create")
     return _answer(work, slot, request, id_, 201)
 

@@ -18,11 +18,12 @@ from node.replica.cursors import read_texts, write_cursor
 from protocol.codec import unpack
 from protocol.declarations.naming import codes_of, id_of
 from protocol.declarations.reading import Values, shown_value
-from protocol.declarations.vocabulary import ARCHIVED, Collection
+from protocol.declarations.vocabulary import ARCHIVED, NUMBER, Collection
 from protocol.documents import Document, fields_from_wire
 from protocol.effects import DocumentKey, FieldEffect, effects_from_wire
 from protocol.ids import Scope
 from protocol.limits import DOCUMENTS_EXAMINED_MAX, LIST_LIMIT_DEFAULT
+from protocol.numbering import ids_with
 from runtime.queries import load_queries
 
 _SQL: Final = load_queries(__file__, "documents.sql")
@@ -45,7 +46,7 @@ class DocumentQuery:
 
     collection: Collection
     matching: Mapping[str, object] = field(default_factory=dict)
-    """Fields and the values that they must show; the first field of an id of two codes is found without a search."""
+    """Fields and the values that they must show; a number, and the first field of an id of two codes, need no search."""
     archived: bool | None = None
     """None: both."""
     since: tuple[bytes, int] | None = None
@@ -149,6 +150,10 @@ def _statement(query: DocumentQuery, start: _Start) -> tuple[str, dict[str, obje
     }
     if query.since is not None:
         return _SQL["by_change"], asked
+    match query.matching.get(NUMBER):
+        case str(number):
+            lower, beyond = ids_with(number)
+            return _SQL["by_first_code"], {**asked, "first": lower, "beyond": beyond}
     first = query.matching.get(collection.identity[0]) if len(collection.identity) == 2 else None
     if not isinstance(first, str):
         return _SQL["by_id"], asked

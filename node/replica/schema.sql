@@ -300,6 +300,12 @@ CREATE TABLE departure (
     record BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- How many documents each location has made, as far as this node knows: what the next number counts on from.
+CREATE TABLE numbering (
+    location TEXT PRIMARY KEY,
+    last INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- What was told of the stock shown here: one row for each subject that ever held, with its last time. It follows from what
 -- is shown, so each node has its own and none is synced. See node/alerting.
 CREATE TABLE alert (

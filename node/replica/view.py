@@ -12,7 +12,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Final
 
-from node.replica import changes, log
+from node.replica import changes, log, numbering
 from node.replica.changes import Changed, GoneDocument
 from protocol import merge
 from protocol.codec import pack, unpack
@@ -198,6 +198,7 @@ def show_document(db: sqlite3.Connection, key: DocumentKey) -> bool:
             "tail": None if row is None else row["tail"],
         },
     )
+    numbering.note(db, key, shown)
     return True
 
 

@@ -22,6 +22,7 @@ from protocol.declarations.kinds import (
     Whole,
 )
 from protocol.declarations.vocabulary import (
+    NUMBER,
     OWN_ATTRIBUTES,
     STAGE,
     Collection,
@@ -39,6 +40,7 @@ from protocol.ids import ReplicaId
 from protocol.limits import (
     DELTA_MAX,
     DOCUMENT_LINES_MAX,
+    DOCUMENT_NUMBER_CHARS_MAX,
     NOTE_CHARS_MAX,
     REASON_CHARS_MAX,
     REFERENCE_CHARS_MAX,
@@ -63,6 +65,13 @@ LINES: Final = Entries(
     "What it is about: one line for each SKU and lot.",
     entries_max=DOCUMENT_LINES_MAX,
     named_by=("sku", "lot"),
+)
+_NUMBER: Final = Field(
+    NUMBER,
+    Text(DOCUMENT_NUMBER_CHARS_MAX),
+    "What people call it: short, and final from the moment it is made, also offline.",
+    rule=Rule.FIRST,
+    set=Set.BY_NODE,
 )
 _REFERENCE: Final = Field(
     "reference", Text(REFERENCE_CHARS_MAX), "What others call it: a number on their paper."
@@ -110,6 +119,7 @@ ORDERS: Final = Collection(
     place=Place.LOCATIONS,
     writers=Writers.OF_ITS_LOCATIONS,
     fields=(
+        _NUMBER,
         Field(
             "kind",
             Choice(("purchase", "customer", "internal")),
@@ -154,7 +164,7 @@ ORDERS: Final = Collection(
         Only("supplier", "kind", "purchase"),
     ),
     distinct=("location", "from_location"),
-    filters=("kind", "location", "from_location", "supplier", "stage", "status"),
+    filters=(NUMBER, "kind", "location", "from_location", "supplier", "stage", "status"),
     derived=_of_order,
     open_while=("draft",),
 )
@@ -168,6 +178,7 @@ TRANSFERS: Final = Collection(
     place=Place.LOCATIONS,
     writers=Writers.OF_ITS_LOCATIONS,
     fields=(
+        _NUMBER,
         Field("source", Code("locations"), "Who sends.", set=Set.AT_CREATION, required=True),
         Field(
             "destination", Code("locations"), "Who receives.", set=Set.AT_CREATION, required=True
@@ -185,7 +196,7 @@ TRANSFERS: Final = Collection(
     },
     locations=("source", "destination"),
     distinct=("source", "destination"),
-    filters=("source", "destination", "stage"),
+    filters=(NUMBER, "source", "destination", "stage"),
     derived=_of_transfer,
     open_while=("draft",),
 )
@@ -199,6 +210,7 @@ STOCKTAKES: Final = Collection(
     place=Place.LOCATIONS,
     writers=Writers.OF_ITS_LOCATIONS,
     fields=(
+        _NUMBER,
         Field("location", Code("locations"), "Where.", set=Set.AT_CREATION, required=True),
         Field("name", Text(), "What people call it."),
         Field("category", Text(), "Only SKUs of this category; without one, all."),
@@ -209,7 +221,7 @@ STOCKTAKES: Final = Collection(
     entries=(OWN_ATTRIBUTES,),
     example={"location": "S01", "name": "Aisle 3", "blind": True},
     locations=("location",),
-    filters=("location", "stage"),
+    filters=(NUMBER, "location", "stage"),
     open_while=("open",),
 )
 

@@ -165,6 +165,7 @@ class Collection:
 OFFICE_SUFFIX: Final = ".office"
 ARCHIVED: Final = "archived"
 STAGE: Final = "stage"
+NUMBER: Final = "number"
 CREATED_AT: Final = "created_at"
 CREATED_BY: Final = "created_by"
 CREATED_AT_NODE: Final = "created_at_node"
