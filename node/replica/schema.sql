@@ -179,12 +179,12 @@ END;
 CREATE TABLE sku_barcode (
     code TEXT NOT NULL,                 -- the 14 digits of a GTIN, or the code as it is read
     sku TEXT NOT NULL,
-    linked_at TEXT,                     -- the location that linked it on the spot; NULL: the office has it so
+    confirmed INTEGER NOT NULL,         -- 0: a shop linked it, and the office has not looked yet
     PRIMARY KEY (code, sku)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX sku_barcode_by_sku ON sku_barcode (sku);
-CREATE INDEX sku_barcode_to_confirm ON sku_barcode (sku, linked_at) WHERE linked_at IS NOT NULL;
+CREATE INDEX sku_barcode_to_confirm ON sku_barcode (sku) WHERE confirmed = 0;
 
 -- A row while SKUs are put into the two tables above that were documents before those were there.
 CREATE TABLE indexing (

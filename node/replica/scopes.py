@@ -207,7 +207,7 @@ def _drop_documents(db: sqlite3.Connection, scope: Scope, after: DocumentKey) ->
             view.clear_document(db, key)
             view.show_changed(db, key, named)
         else:
-            db.execute(_SQL["drop_document"], key._asdict())
+            view.drop_document(db, key)
             gone.append(GoneDocument(key, named))
     for each, documents in sorted(sent.items()):
         _take_from_digest(db, each, documents)

@@ -73,6 +73,3 @@ SELECT collection, id, fields, scopes, hub_seq, tail, EXISTS (
 ) AS is_edited
 FROM document
 WHERE (collection, id) > (:collection, :id) ORDER BY collection, id LIMIT :limit;
-
--- name: drop_document
-DELETE FROM document WHERE collection = :collection AND id = :id;

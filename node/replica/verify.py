@@ -11,7 +11,7 @@ from itertools import groupby, islice
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-from node.replica import log, retention
+from node.replica import log, retention, search
 from node.replica.stored import stored_counter, stored_document
 from protocol import chain, digest
 from protocol.digest import Digest
@@ -55,6 +55,7 @@ def faults(db: sqlite3.Connection) -> Iterator[Fault]:
     yield from _view_faults(db)
     yield from _pending_faults(db)
     yield from _digest_faults(db)
+    yield from _search_faults(db)
 
 
 def head_faults(db: sqlite3.Connection) -> Iterator[Fault]:
@@ -225,6 +226,11 @@ def _digest_faults(db: sqlite3.Connection) -> Iterator[Fault]:
                 f"scope {scope}",
                 f"the digest over {expected.rows} rows is not the one that is kept",
             )
+
+
+def _search_faults(db: sqlite3.Connection) -> Iterator[Fault]:
+    for sku in search.differing(db):
+        yield Fault(f"skus/{sku}", "the index by which it is found says something else")
 
 
 def _sent_rows(db: sqlite3.Connection) -> Iterator[Row]:

@@ -12,10 +12,11 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Final
 
-from node.replica import changes, log, numbering
+from node.replica import changes, log, numbering, search
 from node.replica.changes import Changed, GoneDocument
 from protocol import merge
 from protocol.codec import pack, unpack
+from protocol.declarations.catalogue import SKUS
 from protocol.documents import EMPTY, Document, fields_from_wire, fields_to_wire
 from protocol.effects import (
     CounterEffect,
@@ -184,7 +185,7 @@ def show_document(db: sqlite3.Connection, key: DocumentKey) -> bool:
     for edit in db.execute(_SQL["row_edits"], key._asdict()):
         shown = merge.document_view(shown, _edits(edit["effects"]))
     if not shown.fields and (row is None or not row["hub_seq"]):
-        db.execute(_SQL["drop_document"], key._asdict())
+        drop_document(db, key)
         return False
     db.execute(
         _SQL["save_document"],
@@ -203,6 +204,17 @@ def show_document(db: sqlite3.Connection, key: DocumentKey) -> bool:
 
 
 def show_changed(db: sqlite3.Connection, key: DocumentKey, was_in: Iterable[Scope]) -> None:
+def _keep_found(db: sqlite3.Connection, key: DocumentKey, shown: Document) -> None:
+    if key.collection == SKUS.name:
+        search.keep(db, key.id, shown.fields)
+
+
+def drop_document(db: sqlite3.Connection, key: DocumentKey) -> None:
+    """Forget a document that has nothing on top, and how it is found."""
+    db.execute(_SQL["drop_document"], key._asdict())
+    _keep_found(db, key, EMPTY)
+
+
     """Show a document anew, and number that; until now it was shown in the scopes `was_in`."""
     if show_document(db, key):
         changes.note_document(db, key)

@@ -108,6 +108,14 @@ SKUS: Final = Collection(
             entries_max=BARCODES_MAX,
             stores_change=True,
         ),
+        Entries(
+            "unconfirmed_barcodes",
+            Code(chars_max=BARCODE_CHARS_MAX),
+            Code("locations"),
+            "Which of its barcodes a shop linked on the spot, and where. The office confirms one by taking it out of here.",
+            entries_max=BARCODES_MAX,
+            stores_change=True,
+        ),
         OWN_ATTRIBUTES,
     ),
     example={

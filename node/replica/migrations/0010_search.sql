@@ -38,12 +38,12 @@ END;
 CREATE TABLE sku_barcode (
     code TEXT NOT NULL,
     sku TEXT NOT NULL,
-    linked_at TEXT,
+    confirmed INTEGER NOT NULL,
     PRIMARY KEY (code, sku)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX sku_barcode_by_sku ON sku_barcode (sku);
-CREATE INDEX sku_barcode_to_confirm ON sku_barcode (sku, linked_at) WHERE linked_at IS NOT NULL;
+CREATE INDEX sku_barcode_to_confirm ON sku_barcode (sku) WHERE confirmed = 0;
 
 CREATE TABLE indexing (
     only INTEGER PRIMARY KEY CHECK (only = 1),

@@ -55,6 +55,12 @@ SCANS = {
     "retention.shift_deltas_back pending_delta",
     "retention.shift_edits_away pending_edit",
     "retention.shift_movements movement",
+    # A search is a look into the index that FTS5 keeps of words; SQLite calls it a scan.
+    "search.matching sku_search",
+    # Once a start, in a database whose index was lost.
+    "search.barcodes_without_document sku_barcode",
+    "search.count_differs sku_text",
+    "search.without_document sku_text",
     # Once a verification: it is there to read everything.
     "verify.held_movements movement",
     "verify.kept_edits kept_edit",
