@@ -199,11 +199,11 @@ def show_document(db: sqlite3.Connection, key: DocumentKey) -> bool:
             "tail": None if row is None else row["tail"],
         },
     )
+    _keep_found(db, key, shown)
     numbering.note(db, key, shown)
     return True
 
 
-def show_changed(db: sqlite3.Connection, key: DocumentKey, was_in: Iterable[Scope]) -> None:
 def _keep_found(db: sqlite3.Connection, key: DocumentKey, shown: Document) -> None:
     if key.collection == SKUS.name:
         search.keep(db, key.id, shown.fields)
@@ -215,6 +215,7 @@ def drop_document(db: sqlite3.Connection, key: DocumentKey) -> None:
     _keep_found(db, key, EMPTY)
 
 
+def show_changed(db: sqlite3.Connection, key: DocumentKey, was_in: Iterable[Scope]) -> None:
     """Show a document anew, and number that; until now it was shown in the scopes `was_in`."""
     if show_document(db, key):
         changes.note_document(db, key)
