@@ -67,7 +67,7 @@ class Node:
         self._store = store
         self._uplink = uplink
         self.reading = Reading(store, world, uplink, verifier)
-        self.live = Live(store, metrics, self.reading.sync)
+        self.live = Live(store, metrics, self.reading.sync, world.now_ms)
         self.callers = Callers(store, world, held, self.live.end_revoked)
         self.documents = Documents(store, self._write, self._here)
         self._housekeeping = Housekeeping(store, world, uplink.local, retention)

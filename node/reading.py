@@ -51,14 +51,16 @@ class Reading:
         Raises:
             Refusal: `validation_failed` for a foreign cursor.
         """
-        found, after = await self._store.read(lambda db: stock.page(db, query))
+        found, after = await self._store.read(
+            lambda db: stock.page(db, query, self._world.now_ms())
+        )
         return [showing.stock_json(row) for row in found], after
 
     async def stock_row(self, location: str, sku: str) -> dict[str, object] | None:
         """One SKU at one location with its lots; zeros for a pair never touched, None when neither is known."""
         certificate = self._uplink.local.identity.certificate
         return await self._store.read(
-            lambda db: showing.stock_row_json(db, certificate, location, sku)
+            lambda db: showing.stock_row_json(db, certificate, location, sku, self._world.now_ms())
         )
 
     async def sync_status(self) -> dict[str, object]:

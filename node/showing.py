@@ -125,6 +125,7 @@ def stock_json(row: StockRow) -> dict[str, object]:
         "reserved": row.reserved,
         "granted": row.granted,
         "in_transit": row.in_transit,
+        "held": row.held,
         "available": row.available,
         "incoming": row.in_transit,
         "minimum": row.minimum,
@@ -133,10 +134,10 @@ def stock_json(row: StockRow) -> dict[str, object]:
 
 
 def stock_row_json(
-    db: sqlite3.Connection, certificate: Certificate, location: str, sku: str
+    db: sqlite3.Connection, certificate: Certificate, location: str, sku: str, now_ms: int
 ) -> dict[str, object] | None:
     """One SKU at one location with its lots; zeros for a pair never touched, None when neither is known."""
-    found = stock.lots(db, location, sku)
+    found = stock.lots(db, location, sku, now_ms)
     is_known = (
         bool(found)
         or location in certificate.writes
@@ -146,7 +147,7 @@ def stock_row_json(
     )
     if not is_known:
         return None
-    row = stock.totals(db, location, sku)
+    row = stock.totals(db, location, sku, now_ms)
     return {**stock_json(row), "lots": [_lot_json(lot) for lot in found if lot.lot]}
 
 
@@ -156,6 +157,7 @@ def _lot_json(lot: LotRow) -> dict[str, object]:
         "on_hand": lot.on_hand,
         "reserved": lot.reserved,
         "in_transit": lot.in_transit,
-        "available": lot.on_hand - lot.reserved - lot.granted,
+        "available": lot.available,
         "expiry": lot.expiry,
+        "standing": lot.standing.value,
     }

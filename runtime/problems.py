@@ -32,6 +32,7 @@ STATUS_BY_CODE: Mapping[str, int] = {
     "request_timeout": 408,
     "conflict": 409,
     "insufficient_stock": 409,
+    "lot_not_usable": 409,
     "precondition_failed": 412,
     "too_large": 413,
     "unsupported_media_type": 415,
@@ -48,7 +49,7 @@ _CODE_BY_STATUS = {
     status: code
     for code, status in STATUS_BY_CODE.items()
     if code not in {"idempotency_key_missing", "malformed_body", "foreign_origin"}
-    and code not in {"insufficient_stock", "idempotency_key_reused"}
+    and code not in {"insufficient_stock", "lot_not_usable", "idempotency_key_reused"}
 }
 _SENTENCE_BY_CODE = {
     "not_found": "There is nothing at this address.",

@@ -27,6 +27,7 @@ from node.api.values import (
     RecordedKind,
     Reference,
 )
+from node.commands.picking import PICKED
 from protocol.limits import BATCH_MOVEMENTS_MAX, LINES_MAX
 from protocol.movements import RULES, MoveKind, Sign
 
@@ -92,7 +93,19 @@ def _by_kind() -> list[Any]:
                 "then": {"properties": then, **({"required": ["reason"]} if needs_reason else {})},
             }
         )
-    return conditions
+    return [*conditions, _OVERRIDING]
+
+
+_OVERRIDING: Final[dict[str, Any]] = {
+    "if": {"properties": {"override_lot": {"const": True}}, "required": ["override_lot"]},
+    "then": {
+        "properties": {
+            "kind": {"enum": sorted(kind.value for kind in PICKED)},
+            "reason": {"type": "string", "pattern": r"\S"},
+        },
+        "required": ["reason"],
+    },
+}
 
 
 SALE: Final[dict[str, Any]] = {
@@ -144,6 +157,13 @@ class MovementBody(Body):
     reason: Reason | None = None
     note: Note | None = None
     details: Details = Field(default_factory=dict)
+    override_lot: Annotated[
+        bool,
+        Field(
+            description="Of a sale: take lots all the same that have expired, or are held, quarantined or recalled. "
+            "The operator alone, with a reason; each such line keeps why."
+        ),
+    ] = False
 
 
 class BatchItem(MovementBody):

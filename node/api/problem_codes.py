@@ -30,6 +30,8 @@ MEANING: Final[Mapping[str, str]] = {
     "request_timeout": "The body did not arrive in time.",
     "conflict": "It contradicts what is recorded already.",
     "insufficient_stock": "There is not enough, and this location refuses to go below zero.",
+    "lot_not_usable": "A line takes goods of a lot that has expired, or is held, quarantined or recalled; `errors` says "
+    "which line, and its `type` why.",
     "precondition_failed": "What is to be changed is not in the state that If-Match names.",
     "too_large": "The body, or what it holds, is larger than is taken.",
     "unsupported_media_type": "The body must be JSON or MessagePack, in UTF-8 and not compressed.",

@@ -22,6 +22,6 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
 def problem_of_refusal(refusal: Refusal) -> Problem:
     """The same code and sentence; the fault's own name, if it has one, is the type of the one entry of `errors`."""
     if refusal.fault is None:
-        return Problem(refusal.code, refusal.detail)
+        return Problem(refusal.code, refusal.detail, errors=refusal.errors)
     fault = {"loc": [], "msg": refusal.detail, "type": refusal.fault}
     return Problem(refusal.code, refusal.detail, errors=[fault])

@@ -15,7 +15,12 @@ _ROUTES: Final = (
     Route("GET", "/readyz", health.ready, ("unavailable", ("disk_full", 503)), is_open=True),
     Route("GET", "/metrics", health.metrics),
     Route("GET", "/openapi.json", openapi.show, is_open=True),
-    Route("POST", "/v1/movements", movements.record, ("forbidden", "insufficient_stock")),
+    Route(
+        "POST",
+        "/v1/movements",
+        movements.record,
+        ("forbidden", "insufficient_stock", "lot_not_usable"),
+    ),
     Route("GET", "/v1/movements", movements.show_list),
     Route("POST", "/v1/movements/batch", movements.record_batch, ("disk_full",)),
     Route("GET", "/v1/movements/{id}", movements.show, ("not_found",)),

@@ -75,6 +75,8 @@ class LineShown(Shown):
     supplier: str | None = None
     unit_cost: UnitCost | None = None
     expiry: Day | None = None
+    lot_override: Literal["on_hold", "quarantined", "recalled", "expired"] | None = None
+    """Only where a lot was sold all the same that may not be: why not."""
 
 
 class DocumentOf(Shown):
@@ -182,8 +184,10 @@ class StockRow(Shown):
     reserved: int
     granted: int
     in_transit: int
+    held: int
+    """On hand of lots that are expired, held or recalled."""
     available: int
-    """What can still be promised."""
+    """What can still be promised: on hand without what is reserved, granted or held."""
     incoming: int
     minimum: int | None
     hub_seq: Count
@@ -199,6 +203,8 @@ class LotShown(Shown):
     in_transit: int
     available: int
     expiry: Day | None
+    standing: Literal["ok", "on_hold", "quarantined", "recalled", "expired"]
+    """Whether it may be sold there today, and if not, why."""
 
 
 class StockRowWithLots(StockRow):

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from node.api.bodies import as_object
 from node.api.models import LineBody, MovementBody
+from node.commands.picking import PICKED
 from node.commands.requests import Line, Movement
 from protocol.ids import NO_LOT, Location, Lot, Sku
 from protocol.limits import IDEMPOTENCY_KEY_CHARS_MAX
@@ -48,6 +49,7 @@ def movement_of(body: MovementBody) -> Movement:
         reason=body.reason,
         note=body.note,
         details=body.details,
+        override_lot=body.override_lot,
     )
 
 
@@ -91,6 +93,11 @@ def _faults(body: MovementBody) -> Iterator[Fault]:
         return
     if rule.needs_reason and not (body.reason or "").strip():
         yield _fault("missing", f"is required for {body.kind.value}", "reason")
+    if body.override_lot:
+        if body.kind not in PICKED:
+            yield _fault("kind", "belongs to what is sold or dispensed", "override_lot")
+        if not (body.reason or "").strip():
+            yield _fault("missing", "is required to override a lot", "reason")
     for number, line in enumerate(body.lines):
         for name, kind, message in _line_faults(body.kind, line):
             yield _fault(kind, message, "lines", number, name)

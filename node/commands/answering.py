@@ -13,6 +13,7 @@ import orjson
 from node.commands.requests import Answer, Line, Movement, Refusal
 from node.commands.shelves import Shelves
 from node.replica.answers import Kept
+from node.replica.lots import Lots
 from node.replica.movements import Recorded
 from protocol.codec import with_sorted_keys
 from protocol.effects import Account, CounterEffect
@@ -45,7 +46,9 @@ def plain(movement: Movement) -> list[object]:
         movement.reference,
         movement.occurred_at_ms,
     ]
-    return [*head, movement.reason, movement.note, with_sorted_keys(movement.details)]
+    tail = [movement.reason, movement.note, with_sorted_keys(movement.details)]
+    # Only where it is given, so that requests from before there was such a thing are the same still.
+    return [*head, *tail, *(["override_lot"] if movement.override_lot else [])]
 
 
 def repeat(kept: Kept, request: bytes) -> Answer:
@@ -60,14 +63,14 @@ def repeat(kept: Kept, request: bytes) -> Answer:
     return Answer(movement_id, kept.status, kept.body, replayed=True)
 
 
-def details_of(movement: Movement) -> dict[str, object]:
-    """What of a movement is kept beside its effects; parts that were not given are left out."""
+def details_of(movement: Movement, lines: Sequence[Line]) -> dict[str, object]:
+    """What of a movement is kept beside its effects, which are those of `lines`; parts that were not given are left out."""
     given = {
         "reference": movement.reference,
         "reason": movement.reason,
         "note": movement.note,
         "details": dict(movement.details) or None,
-        "lines": _line_facts(movement.lines),
+        "lines": _line_facts(lines),
     }
     return {name: value for name, value in given.items() if value is not None}
 
@@ -77,32 +80,32 @@ def recorded(
     seq: Seq,
     operation: Operation,
     shelves: Shelves,
-    short: Sequence[str] = (),
+    said: Lots,
+    warnings: Sequence[Warned] = (),
 ) -> bytes:
     """The answer to a movement just recorded: what lists show, and where it left the stock of each line's SKU.
 
-    `short` are the SKUs of which it is to be warned that less than nothing is left.
+    `warnings` come after those of SKUs that nobody has described.
     """
     movement = movement_json(Recorded(0, replica, seq, operation))
     lines = _counter_effects(operation)
-    for shown, effect in zip(movement["lines"], lines, strict=True):  # type: ignore[call-overload]
-        shelf = shelves.left(effect.sku)
-        shown.update(on_hand=shelf.on_hand, available=shelf.available)
-    warnings = [
-        {
-            "code": "unknown_sku",
-            "sku": sku,
-            "detail": "nobody has described this SKU yet; it counts all the same",
-        }
+    left = {
+        sku: (shelves.left(sku), shelves.available(sku, said))
         for sku in dict.fromkeys(effect.sku for effect in lines)
-        if not shelves.left(sku).is_described
+    }
+    for shown, effect in zip(movement["lines"], lines, strict=True):  # type: ignore[call-overload]
+        shelf, available = left[effect.sku]
+        shown.update(on_hand=shelf.on_hand, available=available)
+    unknown = [
+        warned("unknown_sku", sku) for sku, (shelf, _) in left.items() if not shelf.is_described
     ]
-    warnings += [
-        {"code": "negative_stock", "sku": sku, "detail": "less than nothing is left of it here"}
-        for sku in short
-    ]
-    movement["warnings"] = warnings
+    movement["warnings"] = [*unknown, *warnings]
     return orjson.dumps(movement)
+
+
+def warned(code: str, sku: str, **more: object) -> Warned:
+    """A warning about a SKU."""
+    return {"code": code, "sku": sku, "detail": _WARNINGS[code], **more}
 
 
 def movement_json(found: Recorded) -> dict[str, object]:

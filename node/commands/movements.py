@@ -10,15 +10,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from node.commands import answering
+from node.commands.answering import Warned, warned
+from node.commands.picking import Picker
 from node.commands.requests import Answer, Caller, Line, Movement, Refusal
 from node.commands.shelves import Shelves
 from node.commands.shortages import check_shortage
 from node.replica import answers, changes, log, movements, view
 from node.replica.answers import Kept, Slot
+from node.replica.lots import Lots
 from protocol.certificate import Certificate, Role
 from protocol.effects import Account, CounterEffect
 from protocol.errors import ProtocolError
-from protocol.ids import ChainId, OpId, ReplicaId, Seq, Sku, op_id
+from protocol.ids import ChainId, OpId, ReplicaId, Seq, op_id
 from protocol.limits import DELTA_MAX, TOTAL_MAX
 from protocol.movements import MoveKind
 from protocol.operation import Operation, encode
@@ -45,7 +48,7 @@ def record(
     """Record a movement, or answer again what was answered to this key. Durable with the transaction.
 
     Raises:
-        Refusal: `forbidden`, `idempotency_key_reused`, `insufficient_stock`, `validation_failed`.
+        Refusal: `forbidden`, `idempotency_key_reused`, `insufficient_stock`, `lot_not_usable`, `validation_failed`.
     """
     slot = Slot(caller.name, ROUTE, key)
     request = answers.request_digest(answering.plain(movement))
@@ -54,11 +57,15 @@ def record(
     check_may_write(here, movement.location, movement.kind)
     id_ = op_id(here.chain, movement.location, caller.name, ROUTE, key)
     shelves = Shelves(db, movement.location)
-    weighed = _weigh(shelves, movement.lines)
+    picker = Picker(db, caller, movement, shelves, here.now_ms)
+    weighed = _weigh(shelves, movement.lines, picker)
     deltas = [(line.sku, delta) for line, delta in weighed]
-    short = check_shortage(db, movement.location, shelves, deltas)
+    uncovered = dict.fromkeys(picker.uncovered)
+    short = check_shortage(db, movement.location, shelves, deltas, uncovered)
+    warnings = [warned("negative_stock", sku) for sku in short]
+    warnings += [warned("no_usable_lot", sku) for sku in uncovered]
     operation = _operation(here, caller, movement, id_, weighed)
-    return _append(db, here, operation, shelves, None, slot, request, short)
+    return _append(db, here, operation, shelves, None, slot, request, warnings)
 
 
 def record_batch(
@@ -138,18 +145,22 @@ def check_may_write(here: Here, location: str, kind: MoveKind) -> None:
     raise Refusal("forbidden", f"this node does not record {kind} at {location}")
 
 
-def _weigh(shelves: Shelves, lines: Sequence[Line]) -> list[tuple[Line, int]]:
-    """Each line with its delta: a count's is frozen here, against what is shown in this very transaction."""
+def _weigh(
+    shelves: Shelves, lines: Sequence[Line], picker: Picker | None = None
+) -> list[tuple[Line, int]]:
+    """Each line to record with its delta: a count's is frozen here, against what is shown in this very transaction."""
     weighed = []
-    for number, line in enumerate(lines, start=1):
-        shown = shelves.in_lot(line.sku, line.lot)
-        delta = line.delta if line.counted is None else line.counted - shown
-        assert delta is not None, "a line has a delta or a count"
-        if abs(delta) > DELTA_MAX or abs(shelves.change(line.sku, line.lot, delta)) > TOTAL_MAX:
-            raise Refusal(
-                "validation_failed", f"line {number} would change stock beyond what can be counted"
-            )
-        weighed.append((line, delta))
+    for at, asked in enumerate(lines):
+        for line in (asked,) if picker is None else picker.parts(at, asked):
+            shown = shelves.in_lot(line.sku, line.lot)
+            delta = line.delta if line.counted is None else line.counted - shown
+            assert delta is not None, "a line has a delta or a count"
+            if abs(delta) > DELTA_MAX or abs(shelves.change(line.sku, line.lot, delta)) > TOTAL_MAX:
+                raise Refusal(
+                    "validation_failed",
+                    f"line {at + 1} would change stock beyond what can be counted",
+                )
+            weighed.append((line, delta))
     return weighed
 
 
@@ -170,7 +181,7 @@ def _operation(
             CounterEffect(movement.location, line.sku, line.lot, int(Account.ON_HAND), delta)
             for line, delta in weighed
         ),
-        answering.details_of(movement),
+        answering.details_of(movement, [line for line, _ in weighed]),
     )
 
 
@@ -182,7 +193,7 @@ def _append(
     reverses: OpId | None,
     slot: Slot,
     request: bytes,
-    short: Sequence[Sku] = (),
+    warnings: Sequence[Warned] = (),
 ) -> Answer:
     try:
         body = encode(operation)
@@ -199,6 +210,7 @@ def _append(
     log.append(db, end, body)
     view.record(db, seq, operation.effects)
     changes.note_operation(db, seq)
-    answer = answering.recorded(here.replica, seq, operation, shelves, short)
+    said = Lots(db, here.now_ms)
+    answer = answering.recorded(here.replica, seq, operation, shelves, said, warnings)
     answers.keep(db, slot, Kept(request, 201, answer), here.now_ms)
     return Answer(answering.id_to_text(operation.op_id), 201, answer, replayed=False)

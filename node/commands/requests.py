@@ -4,7 +4,7 @@ Invariant: a request holds only checked codes and ranges (see `protocol.limits`)
 its types; two requests that mean the same are equal.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -52,6 +52,8 @@ class Movement:
     reason: str | None = None
     note: str | None = None
     details: Mapping[str, object] = field(default_factory=dict)
+    override_lot: bool = False
+    """Whether lots that may not be used are sold all the same, for the reason given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +69,20 @@ class Answer:
 class Refusal(Exception):
     """The caller's fault, in one sentence, with a code of API.md. Nothing was recorded.
 
-    Where several faults share a code, `fault` is the stable name of this one.
+    Where several faults share a code, `fault` is the stable name of this one. `errors` say where in the request, each
+    with `loc`, `msg` and `type`.
     """
 
-    def __init__(self, code: str, detail: str, *, fault: str | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        fault: str | None = None,
+        errors: Sequence[Mapping[str, object]] = (),
+    ) -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail
         self.fault = fault
+        self.errors = tuple(errors)

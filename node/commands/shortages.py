@@ -5,7 +5,7 @@ for it. A shop that nobody has described sells on: what a customer holds in the 
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from node.commands.requests import Refusal
 from node.commands.shelves import Shelves
@@ -16,15 +16,19 @@ from protocol.ids import Location, Sku
 
 
 def check_shortage(
-    db: sqlite3.Connection, location: Location, shelves: Shelves, deltas: Iterable[tuple[Sku, int]]
+    db: sqlite3.Connection,
+    location: Location,
+    shelves: Shelves,
+    deltas: Iterable[tuple[Sku, int]],
+    uncovered: Collection[Sku] = (),
 ) -> list[Sku]:
-    """The SKUs to warn of: those that these lines, weighed already, have left below zero over all lots.
+    """The SKUs to warn of: those that these lines, weighed already, have left below zero over all lots, and `uncovered`.
 
     Raises:
         Refusal: `insufficient_stock` where the location refuses that.
     """
     lowered = dict.fromkeys(sku for sku, delta in deltas if delta < 0)
-    short = [sku for sku in lowered if shelves.left(sku).on_hand < 0]
+    short = [sku for sku in lowered if shelves.left(sku).on_hand < 0 or sku in uncovered]
     if not short:
         return []
     held = documents.one(db, LOCATIONS, location)

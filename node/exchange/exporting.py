@@ -31,6 +31,7 @@ from protocol.limits import LIST_LIMIT_MAX
 from protocol.operation import decode
 from runtime.folder import Folder, sync_folder
 from runtime.queries import load_queries
+from runtime.world import World
 
 STOCK_COLUMNS: Final = (
     *("location", "sku", "name", "on_hand", "reserved", "granted", "in_transit"),
@@ -64,7 +65,7 @@ def export_stock(folder: Folder, query: StockQuery, output: Path | None) -> None
     with _target(output) as target, tempfile.SpooledTemporaryFile(_MEMORY_BYTES_MAX) as spool:
         with _text(spool) as rows:
             writer = Table(rows, STOCK_COLUMNS)
-            upkeep.read(folder, lambda db: _write_stock(db, query, writer))
+            upkeep.read(folder, lambda db: _write_stock(db, query, World().now_ms(), writer))
         spool.seek(0)
         shutil.copyfileobj(spool, target)
 
@@ -83,10 +84,10 @@ def export_movements(folder: Folder, wanted: MovementsWanted, output: Path | Non
                 writer.writerows(_lines(found, wanted.sku))
 
 
-def _write_stock(db: sqlite3.Connection, query: StockQuery, writer: Table) -> None:
+def _write_stock(db: sqlite3.Connection, query: StockQuery, now_ms: int, writer: Table) -> None:
     page = replace(query, limit=LIST_LIMIT_MAX)
     while True:
-        rows, cursor = stock.page(db, page)
+        rows, cursor = stock.page(db, page, now_ms)
         writer.writerows(stock_json(row) for row in rows)
         if cursor is None:
             return

@@ -88,8 +88,8 @@ def opening(db: sqlite3.Connection, since: Since | None) -> Opening:
     return Opening(life, head, "too_old" if since.n < oldest else None)
 
 
-def read_changes(db: sqlite3.Connection, after: int) -> Piece:
-    """What changed after number `after`, up to about `PIECE_ROWS` times that a row is named."""
+def read_changes(db: sqlite3.Connection, after: int, now_ms: int) -> Piece:
+    """What changed after number `after`, up to about `PIECE_ROWS` times that a row is named, as it looks at `now_ms`."""
     life, (oldest, head) = _life(db), changes.bounds(db)
     if after < oldest:
         return Piece(life, after, head, [], gap=True)
@@ -103,17 +103,19 @@ def read_changes(db: sqlite3.Connection, after: int) -> Piece:
         upto = change.n
         if named >= PIECE_ROWS:
             break
-    events = [_event(db, key, n, was_in) for key, (n, was_in) in last.items()]
+    events = [_event(db, key, n, was_in, now_ms) for key, (n, was_in) in last.items()]
     return Piece(life, upto, head, events, gap=False)
 
 
-def read_page(db: sqlite3.Connection, scopes: Collection[Scope] | None, place: Place) -> Page:
+def read_page(
+    db: sqlite3.Connection, scopes: Collection[Scope] | None, place: Place, now_ms: int
+) -> Page:
     """A page of the snapshot of `scopes`, None being everything shown: stock by location, then documents."""
     life, (_, head) = _life(db), changes.bounds(db)
     sections = _sections(scopes)
     if place.section < len(sections):
         query = StockQuery(location=sections[place.section], limit=PAGE_ROWS, cursor=place.cursor)
-        rows, cursor = stock.page(db, query)
+        rows, cursor = stock.page(db, query, now_ms)
         events = [_stock_event(row, 0) for row in rows]
         following = (
             Place(place.section + 1) if cursor is None else Place(place.section, cursor=cursor)
@@ -167,10 +169,10 @@ def _keys(db: sqlite3.Connection, what: Seq | Changed) -> Iterator[tuple[_Key, _
         yield ("movement", operation.op_id.hex()), ()
 
 
-def _event(db: sqlite3.Connection, key: _Key, n: int, was_in: _WasIn) -> Event:
+def _event(db: sqlite3.Connection, key: _Key, n: int, was_in: _WasIn, now_ms: int) -> Event:
     match key:
         case ("stock", location, sku):
-            return _stock_or_removed(db, location, sku, n)
+            return _stock_or_removed(db, location, sku, n, now_ms)
         case ("movement", id_):
             return _movement_event(db, OpId(bytes.fromhex(id_)), n)
         case ("document", collection, id_):
@@ -180,10 +182,12 @@ def _event(db: sqlite3.Connection, key: _Key, n: int, was_in: _WasIn) -> Event:
             return Event(n, key, EventName.REMOVED, json_of({"scope": scope}), (scope,))
 
 
-def _stock_or_removed(db: sqlite3.Connection, location: str, sku: str, n: int) -> Event:
-    row = stock.totals(db, location, sku)
+def _stock_or_removed(
+    db: sqlite3.Connection, location: str, sku: str, n: int, now_ms: int
+) -> Event:
+    row = stock.totals(db, location, sku, now_ms)
     # Zeros are what a row may well hold, and what a row that is not there would show.
-    if any(row[2:7]) or stock.lots(db, location, sku):
+    if any(row[2:7]) or stock.is_touched(db, location, sku):
         return _stock_event(row, n)
     data = json_of({"location": location, "sku": sku})
     return Event(n, _stock_key(location, sku), EventName.REMOVED, data, (stock_scope(location),))

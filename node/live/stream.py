@@ -59,6 +59,9 @@ class Tail(Protocol):
     def detach(self, stream: "Stream") -> None:
         """Hand it nothing more."""
 
+    def now_ms(self) -> int:
+        """The machine's clock, UTC milliseconds: a row of stock says what may be sold at a moment."""
+
 
 class Stream:
     """One reader. Made by `Live.open`; `batches` is iterated once."""
@@ -191,7 +194,9 @@ class Stream:
         began_at: int | None = None
         while place is not None and self.ended is None:
             page = await self._store.read(
-                partial(reading.read_page, scopes=self._scopes, place=place)
+                partial(
+                    reading.read_page, scopes=self._scopes, place=place, now_ms=self._tail.now_ms()
+                )
             )
             self._check_life(page.life)
             began_at = page.head if began_at is None else began_at
@@ -212,7 +217,9 @@ class Stream:
         self._fell_back = False
         joined: int | None = None
         while self.ended is None:
-            piece = await self._store.read(partial(reading.read_changes, after=self._told))
+            piece = await self._store.read(
+                partial(reading.read_changes, after=self._told, now_ms=self._tail.now_ms())
+            )
             self._check_life(piece.life)
             if piece.gap:
                 raise _StartOver("too_old", piece.life)

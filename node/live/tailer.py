@@ -42,15 +42,17 @@ class Live:
         store: Store,
         metrics: NodeMetrics,
         sync: Callable[[], Awaitable[Sync]],
+        now_ms: Callable[[], int],
         *,
         pending_max: int = LIVE_PENDING_MAX,
     ) -> None:
-        """Made stopped; `sync()` says where the node stands with the hub."""
+        """Made stopped; `sync()` says where the node stands with the hub, `now_ms()` which lots have expired."""
         self.write_s_max = LIVE_WRITE_S_MAX
         """How long the reader of a stream opened from now on may take nothing."""
         self._store = store
         self._metrics = metrics
         self._sync = sync
+        self.now_ms = now_ms
         self._pending_max = pending_max
         self._streams: dict[Stream, Callable[[], bool]] = {}
         self._attached: set[Stream] = set()
@@ -184,7 +186,9 @@ class Live:
     async def _read_piece(self) -> bool:
         """Hand on some changes; whether those were the last."""
         after = self._position
-        piece = await self._store.read(partial(reading.read_changes, after=after))
+        piece = await self._store.read(
+            partial(reading.read_changes, after=after, now_ms=self.now_ms())
+        )
         if self._position != after:
             return False  # nobody listened for a moment, and who listens now began elsewhere
         self._position = piece.upto

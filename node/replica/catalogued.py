@@ -1,4 +1,4 @@
-"""What the catalogue and a shop's levels say of its stock: names, minimums, expiries.
+"""What the catalogue and a shop's levels say of its stock: names and minimums.
 
 Invariant: each document is read once, however many rows name it. Made for one answer, in its transaction: what it says is
 of the same moment as the rows.
@@ -45,11 +45,6 @@ class Catalogued:
             if isinstance(level, int):
                 return level
         return self.sku(sku).minimum
-
-    def expiry(self, sku: str, lot: str) -> str | None:
-        """The last day of a lot, as YYYY-MM-DD; None where nobody said."""
-        (day,) = self._field("lots", id_of([sku, lot]), "expiry")
-        return day if isinstance(day, str) else None
 
     def _field(self, collection: str, id_: str, *names: str) -> tuple[object, ...]:
         declared = COLLECTIONS[collection]

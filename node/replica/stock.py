@@ -10,7 +10,9 @@ from typing import Final, NamedTuple
 
 from node.replica.catalogued import Catalogued
 from node.replica.cursors import read_texts, write_cursor
+from node.replica.lots import Lots, on_hand, packed_values
 from protocol.limits import DOCUMENTS_EXAMINED_MAX
+from protocol.picking import Standing
 from runtime.queries import load_queries
 
 _SQL: Final = load_queries(__file__, "stock.sql")
@@ -27,6 +29,10 @@ class StockRow(NamedTuple):
     granted: int
     hub_seq: int
     """Largest of the counters; 0 when the hub has not sent any."""
+    lots_on_hand: int = 0
+    """Lots of which something is there."""
+    held: int = 0
+    """On hand of lots that are expired, held or recalled."""
     name: str | None = None
     """What the catalogue calls it."""
     minimum: int | None = None
@@ -34,8 +40,8 @@ class StockRow(NamedTuple):
 
     @property
     def available(self) -> int:
-        """What can still be promised. Held and expired lots come off once lots are described."""
-        return self.on_hand - self.reserved - self.granted
+        """What can still be promised."""
+        return self.on_hand - self.reserved - self.granted - self.held
 
 
 class LotRow(NamedTuple):
@@ -49,6 +55,14 @@ class LotRow(NamedTuple):
     hub_seq: int
     expiry: str | None = None
     """The last day on which it may be used, as YYYY-MM-DD."""
+    standing: Standing = Standing.OK
+    """Whether it may be used there today."""
+
+    @property
+    def available(self) -> int:
+        """What can still be promised of it: nothing of what may not be used, so that the lots of a row sum to it."""
+        held = 0 if self.standing is Standing.OK else max(0, self.on_hand)
+        return self.on_hand - self.reserved - self.granted - held
 
 
 class Shelf(NamedTuple):
@@ -59,12 +73,27 @@ class Shelf(NamedTuple):
     on_hand: int
     promised: int
     """Reserved and granted, which is not available."""
-    is_described: int
+    lots_on_hand: int
+    """Lots of which something is there."""
+    described: bytes | None
+    """What the catalogue says of the SKU, packed, if it speaks of tracking lots; b"" if not, None when it says nothing."""
+    held: int = 0
+    """As in a row of stock; worked out by whoever needs it."""
 
     @property
     def available(self) -> int:
         """As in a row of stock."""
-        return self.on_hand - self.promised
+        return self.on_hand - self.promised - self.held
+
+    @property
+    def is_described(self) -> bool:
+        """Whether the catalogue has the SKU."""
+        return self.described is not None
+
+    @property
+    def is_lot_tracked(self) -> bool:
+        """Whether the catalogue asks for a lot on each line of it."""
+        return packed_values(self.described).get("lot_tracked") is True if self.described else False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +113,12 @@ class StockQuery:
     """Where the page before ended."""
 
 
-def page(db: sqlite3.Connection, query: StockQuery) -> tuple[list[StockRow], str | None]:
+def page(
+    db: sqlite3.Connection, query: StockQuery, now_ms: int
+) -> tuple[list[StockRow], str | None]:
     """The rows that fit, by location and SKU, at most `limit`, and the cursor of the next page if there may be one.
+
+    `now_ms`, UTC milliseconds, decides which lots have expired.
 
     Raises:
         Refusal: `validation_failed` for a cursor that no list gave.
@@ -100,41 +133,56 @@ def page(db: sqlite3.Connection, query: StockQuery) -> tuple[list[StockRow], str
         "sku_after": sku_after,
         "limit": DOCUMENTS_EXAMINED_MAX if is_searched else query.limit,
     }
-    catalogue = Catalogued(db)
+    said = _Said(Catalogued(db), Lots(db, now_ms))
     rows = db.execute(_SQL[_best_index(query)], asked).fetchall()
     found: list[StockRow] = []
     for examined, each in enumerate(rows, start=1):
-        row = _with_catalogue(StockRow(*each), catalogue)
-        if not is_searched or _is_asked_for(db, query, row, catalogue):
+        row = _with_catalogue(db, StockRow(*each), said)
+        if not is_searched or _is_asked_for(db, query, row, said.lots):
             found.append(row)
         if len(found) == query.limit or examined == asked["limit"]:
             return found, write_cursor([row.location, row.sku])
     return found, None
 
 
-def _with_catalogue(row: StockRow, catalogue: Catalogued) -> StockRow:
+class _Said(NamedTuple):
+    """What documents say of rows of stock."""
+
+    catalogue: Catalogued
+    lots: Lots
+
+
+def _with_catalogue(db: sqlite3.Connection, row: StockRow, said: _Said) -> StockRow:
+    catalogue = said.catalogue
     name, minimum = catalogue.sku(row.sku).name, catalogue.minimum(row.location, row.sku)
-    return row._replace(name=name, minimum=minimum)
+    held = 0
+    if row.lots_on_hand:  # most SKUs have none, and pay nothing for them
+        there = on_hand(db, row.location, row.sku)
+        held = said.lots.held(row.location, row.sku, there)
+    return row._replace(held=held, name=name, minimum=minimum)
 
 
-def _is_asked_for(
-    db: sqlite3.Connection, query: StockQuery, row: StockRow, catalogue: Catalogued
-) -> bool:
+def _is_asked_for(db: sqlite3.Connection, query: StockQuery, row: StockRow, said: Lots) -> bool:
     if query.below_minimum and (row.minimum is None or row.available >= row.minimum):
         return False
     if query.expiring_by is None:
         return True
-    held = (lot for lot in _lots(db, row.location, row.sku) if lot.lot and lot.on_hand > 0)
-    days = (catalogue.expiry(row.sku, lot.lot) for lot in held)
+    if not row.lots_on_hand:
+        return False
+    there = on_hand(db, row.location, row.sku)
+    goods = said.facts(row.sku, (lot for lot, amount in there.items() if amount > 0))
+    days = (facts.expiry for facts in goods.values())
     return any(day is not None and day <= query.expiring_by for day in days)
 
 
-def lots(db: sqlite3.Connection, location: str, sku: str) -> list[LotRow]:
+def lots(db: sqlite3.Connection, location: str, sku: str, now_ms: int) -> list[LotRow]:
     """The lots of one SKU at one location, by code; [] for a pair that nobody ever touched."""
-    catalogue = Catalogued(db)
+    found, said = _lots(db, location, sku), Lots(db, now_ms)
+    named = [row.lot for row in found if row.lot]
+    facts, standings = said.facts(sku, named), said.standings(location, sku, named)
     return [
-        lot._replace(expiry=catalogue.expiry(sku, lot.lot)) if lot.lot else lot
-        for lot in _lots(db, location, sku)
+        row._replace(expiry=facts[row.lot].expiry, standing=standings[row.lot]) if row.lot else row
+        for row in found
     ]
 
 
@@ -159,10 +207,16 @@ def sku_is_described(db: sqlite3.Connection, sku: str) -> bool:
     return _described(db, "skus", sku)
 
 
-def totals(db: sqlite3.Connection, location: str, sku: str) -> StockRow:
+def is_touched(db: sqlite3.Connection, location: str, sku: str) -> bool:
+    """Whether anybody ever counted a SKU at a location, be it to nothing."""
+    return _exists(db, "pair_is_counted", location=location, sku=sku)
+
+
+def totals(db: sqlite3.Connection, location: str, sku: str, now_ms: int) -> StockRow:
     """One SKU at one location over all lots; zeros for a pair that nobody ever touched."""
     row = db.execute(_SQL["sku_totals"], {"location": location, "sku": sku}).fetchone()
-    return _with_catalogue(StockRow(location, sku, *row), Catalogued(db))
+    said = _Said(Catalogued(db), Lots(db, now_ms))
+    return _with_catalogue(db, StockRow(location, sku, *row), said)
 
 
 def shelf(db: sqlite3.Connection, location: str, sku: str, lot: str) -> Shelf:

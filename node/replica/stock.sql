@@ -5,7 +5,8 @@ SELECT location, sku,
     sum(CASE WHEN account = 1 THEN value ELSE 0 END) AS reserved,
     sum(CASE WHEN account = 2 THEN value ELSE 0 END) AS in_transit,
     sum(CASE WHEN account = 4 THEN value ELSE 0 END) AS granted,
-    max(hub_seq) AS hub_seq
+    max(hub_seq) AS hub_seq,
+    sum(account = 0 AND lot <> '' AND value > 0) AS lots_on_hand
 FROM counter
 WHERE (location, sku) > (:location_after, :sku_after)
 GROUP BY location, sku ORDER BY location, sku LIMIT :limit;
@@ -16,7 +17,8 @@ SELECT location, sku,
     sum(CASE WHEN account = 1 THEN value ELSE 0 END) AS reserved,
     sum(CASE WHEN account = 2 THEN value ELSE 0 END) AS in_transit,
     sum(CASE WHEN account = 4 THEN value ELSE 0 END) AS granted,
-    max(hub_seq) AS hub_seq
+    max(hub_seq) AS hub_seq,
+    sum(account = 0 AND lot <> '' AND value > 0) AS lots_on_hand
 FROM counter
 WHERE location = :location AND (location, sku) > (:location_after, :sku_after)
 GROUP BY location, sku ORDER BY location, sku LIMIT :limit;
@@ -27,7 +29,8 @@ SELECT location, sku,
     sum(CASE WHEN account = 1 THEN value ELSE 0 END) AS reserved,
     sum(CASE WHEN account = 2 THEN value ELSE 0 END) AS in_transit,
     sum(CASE WHEN account = 4 THEN value ELSE 0 END) AS granted,
-    max(hub_seq) AS hub_seq
+    max(hub_seq) AS hub_seq,
+    sum(account = 0 AND lot <> '' AND value > 0) AS lots_on_hand
 FROM counter INDEXED BY counter_by_sku
 WHERE sku = :sku AND (:location IS NULL OR location = :location)
     AND (:pattern IS NULL OR sku LIKE :pattern ESCAPE '\')
@@ -40,7 +43,8 @@ SELECT location, sku,
     sum(CASE WHEN account = 1 THEN value ELSE 0 END) AS reserved,
     sum(CASE WHEN account = 2 THEN value ELSE 0 END) AS in_transit,
     sum(CASE WHEN account = 4 THEN value ELSE 0 END) AS granted,
-    max(hub_seq) AS hub_seq
+    max(hub_seq) AS hub_seq,
+    sum(account = 0 AND lot <> '' AND value > 0) AS lots_on_hand
 FROM counter
 WHERE (:location IS NULL OR location = :location) AND sku LIKE :pattern ESCAPE '\'
     AND (location, sku) > (:location_after, :sku_after)
@@ -60,6 +64,9 @@ GROUP BY lot ORDER BY lot LIMIT 10000;
 -- name: sku_is_counted
 SELECT EXISTS (SELECT 1 FROM counter WHERE sku = :sku);
 
+-- name: pair_is_counted
+SELECT EXISTS (SELECT 1 FROM counter WHERE location = :location AND sku = :sku);
+
 -- name: location_is_counted
 SELECT EXISTS (SELECT 1 FROM counter WHERE location = :location);
 
@@ -72,7 +79,12 @@ SELECT
     coalesce(sum(CASE WHEN account = 0 AND lot = :lot THEN value END), 0) AS in_lot,
     coalesce(sum(CASE WHEN account = 0 THEN value END), 0) AS on_hand,
     coalesce(sum(CASE WHEN account IN (1, 4) THEN value END), 0) AS promised,
-    EXISTS (SELECT 1 FROM document WHERE collection = 'skus' AND id = :sku) AS is_described
+    coalesce(sum(account = 0 AND lot <> '' AND value > 0), 0) AS lots_on_hand,
+    (
+        -- Of what the catalogue says only whether lots are tracked is asked for: few documents speak of it at all.
+        SELECT CASE WHEN instr(shown, CAST('lot_tracked' AS BLOB)) THEN shown ELSE x'' END
+        FROM document WHERE collection = 'skus' AND id = :sku
+    ) AS described
 FROM counter WHERE location = :location AND sku = :sku;
 
 -- name: sku_totals
@@ -81,5 +93,6 @@ SELECT
     coalesce(sum(CASE WHEN account = 1 THEN value ELSE 0 END), 0) AS reserved,
     coalesce(sum(CASE WHEN account = 2 THEN value ELSE 0 END), 0) AS in_transit,
     coalesce(sum(CASE WHEN account = 4 THEN value ELSE 0 END), 0) AS granted,
-    coalesce(max(hub_seq), 0) AS hub_seq
+    coalesce(max(hub_seq), 0) AS hub_seq,
+    coalesce(sum(account = 0 AND lot <> '' AND value > 0), 0) AS lots_on_hand
 FROM counter WHERE location = :location AND sku = :sku;

@@ -14,6 +14,7 @@ ROW_FIELDS = {
     "reserved",
     "granted",
     "in_transit",
+    "held",
     "available",
     "incoming",
     "minimum",

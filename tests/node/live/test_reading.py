@@ -24,6 +24,7 @@ from tests.node.replica.conftest import STOCK, new_replica_database
 from tests.node.replica.small_hub import SmallHub
 from tests.node.replica.test_documents import edit, row, take_in
 
+NOW_MS = 1_764_000_000_000
 ELSEWHERE = Scope("stock:S02")
 OTHER = ReplicaId(b"another replica.")
 TILL = Caller("till-1", Authority.TILL)
@@ -60,7 +61,7 @@ def pull(db: sqlite3.Connection, hub: SmallHub, scope: Scope, limit: int) -> boo
 
 def listed(db: sqlite3.Connection) -> Rows:
     """What `GET /v1/stock` lists."""
-    found, _ = stock.page(db, StockQuery(limit=1_000))
+    found, _ = stock.page(db, StockQuery(limit=1_000), NOW_MS)
     return {(one.location, one.sku): stock_json(one) for one in found}
 
 
@@ -75,7 +76,7 @@ class Follower:
         """Read everything new; returns the kinds of events."""
         names = []
         while True:
-            piece = reading.read_changes(db, self.n)
+            piece = reading.read_changes(db, self.n, NOW_MS)
             assert not piece.gap
             assert [event.n for event in piece.events] == sorted(e.n for e in piece.events)
             for event in piece.events:
@@ -183,7 +184,7 @@ def test_a_transaction_is_one_change_and_a_sale_that_is_refused_none(
     assert changes.bounds(db) == (0, 1)
     sell(db, "k1", *((f"sku{number}", -1) for number in range(50)))
     assert changes.bounds(db) == (0, 1), "a repeat changes nothing"
-    piece = reading.read_changes(db, 0)
+    piece = reading.read_changes(db, 0, NOW_MS)
     assert [event.name for event in piece.events] == [EventName.STOCK] * 50 + [EventName.MOVEMENT]
 
 
@@ -214,14 +215,14 @@ def test_a_document_is_told_in_its_scopes_and_its_end_too(db: sqlite3.Connection
     take_in(db, row(1, name=("Apple", 10), secret=(b"\x01\xff", 10)), own=0)
     view.record(db, Seq(1), [edit("name", "Apples", 20)])
     changes.note_document(db, row(1).key)
-    (event,) = reading.read_changes(db, 0).events
+    (event,) = reading.read_changes(db, 0, NOW_MS).events
     assert (event.name, set(event.scopes or ())) == (EventName.DOCUMENT, {"catalogue"})
     told = json.loads(event.data)
     assert (told["collection"], told["id"], told["fields"]["name"]) == ("skus", "a", "Apples")
     assert "secret" not in told["fields"], "nothing is told that its collection does not declare"
     view.forget_inside(db, Scope("catalogue"), Seq(1))
     assert scopes.let_go_piece(db, Scope("catalogue"))
-    document, scope = reading.read_changes(db, event.n).events
+    document, scope = reading.read_changes(db, event.n, NOW_MS).events
     assert json.loads(document.data) == {"collection": "skus", "id": "a"}
     assert json.loads(scope.data) == {"scope": "catalogue"}
     assert {document.name, scope.name} == {EventName.REMOVED}
@@ -234,7 +235,7 @@ def test_a_document_of_a_collection_that_is_not_declared_is_told_as_it_is(
     take_in(
         db, row(1, name=("Ada", 10), key=(b"\x01\xff", 10))._replace(collection="people"), own=0
     )
-    (event,) = reading.read_changes(db, 0).events
+    (event,) = reading.read_changes(db, 0, NOW_MS).events
     told = {"collection": "people", "id": "a", "fields": {"key": "01ff", "name": "Ada"}}
     assert json.loads(event.data) == told
 
@@ -245,7 +246,7 @@ def test_a_large_change_is_read_in_bounded_pieces(db: sqlite3.Connection) -> Non
     assert changes.bounds(db) == (0, 6)
     sizes, at = [], 0
     while at < 6:
-        piece = reading.read_changes(db, at)
+        piece = reading.read_changes(db, at, NOW_MS)
         sizes.append(len(piece.events))
         at = piece.upto
     assert sum(sizes) == 5_500
@@ -259,7 +260,7 @@ def test_large_movements_of_few_rows_are_read_in_bounded_pieces_too(
         sell(db, f"k{number}", *[("apple", -1)] * 700)
     lines, at = [], 0
     while at < 5:
-        piece = reading.read_changes(db, at)
+        piece = reading.read_changes(db, at, NOW_MS)
         told = [json.loads(one.data) for one in piece.events if one.name is EventName.MOVEMENT]
         lines.append(sum(len(one["lines"]) for one in told))
         at = piece.upto
@@ -277,8 +278,8 @@ def test_forgotten_changes_leave_a_gap_and_their_numbers_are_not_given_again(
     while changes.forget_piece(db, upto):
         pass
     assert changes.bounds(db) == (30, 40)
-    assert reading.read_changes(db, 29).gap
-    assert not reading.read_changes(db, 30).gap
+    assert reading.read_changes(db, 29, NOW_MS).gap
+    assert not reading.read_changes(db, 30, NOW_MS).gap
     assert changes.newest_to_forget(db, count=0, bytes_max=0) == 39, "the newest stays"
     changes.forget_piece(db, 39)
     sell(db, "later", ("apple", -1))
@@ -316,7 +317,7 @@ def snapshot(db: sqlite3.Connection, wanted: set[Scope] | None) -> set[tuple[str
     keys: set[tuple[str, ...]] = set()
     place: Place | None = Place()
     while place is not None:
-        page: Page = reading.read_page(db, wanted, place)
+        page: Page = reading.read_page(db, wanted, place, NOW_MS)
         assert len(page.events) <= reading.PAGE_ROWS
         assert not keys & {event.key for event in page.events}
         keys |= {event.key for event in page.events}

@@ -27,6 +27,7 @@ from protocol.ids import ChainId, Location, Lot, ReplicaId, Sku
 from protocol.limits import LIVE_PENDING_BYTES_MAX
 from protocol.movements import MoveKind
 from runtime.store import Store, StoreUnavailable
+from runtime.world import World
 from tests.node.chain import certificate_of
 from tests.node.enrolled import enrolled_folder
 from tests.node.live.listener import JsonObject, Mirror, Told
@@ -61,7 +62,7 @@ async def store(tmp_path: Path) -> AsyncIterator[CountingStore]:
 @pytest.fixture
 async def live(store: CountingStore) -> AsyncIterator[Live]:
     """Give the streams of that store, where a slow reader is one that leaves ten rows waiting."""
-    streams = Live(store, NodeMetrics(time.monotonic), _sync, pending_max=10)
+    streams = Live(store, NodeMetrics(time.monotonic), _sync, World().now_ms, pending_max=10)
     streams.start()
     yield streams
     await streams.stop()
@@ -85,7 +86,9 @@ async def sell(store: Store, key: str, *skus: str) -> None:
 
 async def shown(store: Store) -> list[JsonObject]:
     """What `GET /v1/stock` lists."""
-    found, _ = await store.read(lambda db: stock.page(db, StockQuery(limit=1_000)))
+    found, _ = await store.read(
+        lambda db: stock.page(db, StockQuery(limit=1_000), World().now_ms())
+    )
     return [stock_json(row) for row in found]
 
 

@@ -11,6 +11,7 @@ from protocol.limits import DOCUMENTS_EXAMINED_MAX
 from tests.node.chain import ME
 
 LOCATION = Location("S01")
+NOW_MS = 1_764_000_000_000
 
 
 class Shop:
@@ -48,7 +49,7 @@ def test_a_row_has_its_name_and_the_minimum_of_its_level_or_else_of_its_sku(
     shop.says("skus", "pear/1", name="Pear")
     shop.says("levels", "S01/apple", minimum=0)
     shop.says("levels", "S02/pear~11", minimum=7)
-    rows, _ = stock.page(db, StockQuery())
+    rows, _ = stock.page(db, StockQuery(), NOW_MS)
     assert [(one.location, one.sku, one.name, one.minimum) for one in rows] == [
         ("S01", "apple", "Apple", 0),
         ("S01", "pear/1", "Pear", None),
@@ -58,7 +59,7 @@ def test_a_row_has_its_name_and_the_minimum_of_its_level_or_else_of_its_sku(
         ("S02", "plum", None, None),
     ]
     shop.says("levels", "S01/apple", archived=True)
-    assert stock.totals(db, "S01", "apple").minimum == 5
+    assert stock.totals(db, "S01", "apple", NOW_MS).minimum == 5
 
 
 def test_what_is_below_its_minimum_is_found_over_pages(db: sqlite3.Connection) -> None:
@@ -70,10 +71,10 @@ def test_what_is_below_its_minimum_is_found_over_pages(db: sqlite3.Connection) -
         shop.says("skus", f"enough {number}", minimum=5)
     shop.has("nobody cares", -5)
     query, found = StockQuery(below_minimum=True, limit=3), []
-    rows, cursor = stock.page(db, query)
+    rows, cursor = stock.page(db, query, NOW_MS)
     found += [one.sku for one in rows]
     assert len(found) == 3
-    rows, cursor = stock.page(db, StockQuery(below_minimum=True, limit=3, cursor=cursor))
+    rows, cursor = stock.page(db, StockQuery(below_minimum=True, limit=3, cursor=cursor), NOW_MS)
     found += [one.sku for one in rows]
     assert (found, cursor) == ([f"low {number}" for number in range(4)], None)
 
@@ -90,12 +91,12 @@ def test_what_expires_is_found_by_the_lots_that_are_there(db: sqlite3.Connection
         shop.says("lots", f"{sku}/L1", expiry=day)
 
     def found(day: str) -> list[str]:
-        return [one.sku for one in stock.page(db, StockQuery(expiring_by=day))[0]]
+        return [one.sku for one in stock.page(db, StockQuery(expiring_by=day), NOW_MS)[0]]
 
     assert found("2026-11-30") == []
     assert found("2026-12-01") == ["soon"]
     assert found("2027-01-01") == ["later", "soon"]
-    assert [(lot.lot, lot.expiry) for lot in stock.lots(db, "S01", "soon")] == [
+    assert [(lot.lot, lot.expiry) for lot in stock.lots(db, "S01", "soon", NOW_MS)] == [
         ("L1", "2026-12-01"),
         ("L2", None),
     ]
@@ -106,9 +107,9 @@ def test_a_search_reads_a_bounded_number_of_rows_a_page(db: sqlite3.Connection) 
     for number in range(DOCUMENTS_EXAMINED_MAX + 2):
         shop.has(f"{number:05}", 1)
     shop.says("skus", f"{DOCUMENTS_EXAMINED_MAX:05}", minimum=5)
-    rows, cursor = stock.page(db, StockQuery(below_minimum=True))
+    rows, cursor = stock.page(db, StockQuery(below_minimum=True), NOW_MS)
     assert rows == []
     assert cursor is not None
-    rows, cursor = stock.page(db, StockQuery(below_minimum=True, cursor=cursor))
+    rows, cursor = stock.page(db, StockQuery(below_minimum=True, cursor=cursor), NOW_MS)
     assert [one.sku for one in rows] == [f"{DOCUMENTS_EXAMINED_MAX:05}"]
     assert cursor is None
