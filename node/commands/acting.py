@@ -32,7 +32,7 @@ from protocol.declarations.vocabulary import Collection
 from protocol.documents import Document, apply, size_fault
 from protocol.effects import Account, CounterEffect, DocumentKey, FieldEffect, Join
 from protocol.errors import ProtocolError
-from protocol.ids import Location, OpId, Scope, Seq
+from protocol.ids import Location, Lot, OpId, Scope, Seq, Sku
 from protocol.limits import TOTAL_MAX
 from protocol.movements import MoveKind
 from protocol.operation import Operation, encode
@@ -97,6 +97,8 @@ class Seen(NamedTuple):
     """Of the step that has no name; as hexadecimal it names the act's event of goods."""
     notices: list[Notice]
     """What `decide` wants said beside the other warnings."""
+    facts: dict[tuple[Sku, Lot], Mapping[str, object]]
+    """What `decide` wants kept of goods beside their quantity, with each operation that moves them."""
 
     @property
     def key(self) -> DocumentKey:
@@ -170,7 +172,9 @@ def see(db: sqlite3.Connection, collection: Collection, id_: str, act_id: OpId) 
     if held is None:
         raise Refusal("not_found", f"there is no such {collection.one} here")
     document = documents.states(db, DocumentKey(collection.name, id_))
-    return Seen(collection, id_, document, shown_values(collection, held.fields, None), act_id, [])
+    return Seen(
+        collection, id_, document, shown_values(collection, held.fields, None), act_id, [], {}
+    )
 
 
 def parties_of(here: Here, places: Mapping[Party, Location]) -> frozenset[Party]:
@@ -236,8 +240,6 @@ def _operations(
             _is_recorded(db, seen.document, step, id_) or not _is_for_here(here, step)
         ):
             continue
-        # Its document is what a movement refers to, so that all of one are found together.
-        reference = {"reference": seen.id} if step.counters else {}
         effects = _effects(here, seen, step, stamp)
         found.append(
             Operation(
@@ -250,11 +252,24 @@ def _operations(
                 step.kind,
                 _VERSION,
                 effects,
-                {**details, **reference},
+                {**details, **_said_of_goods(seen, step)},
             )
         )
     assert sum(one.op_id == seen.act_id for one in found) <= 1, "one key names one operation"
     return found
+
+
+def _said_of_goods(seen: Seen, step: Step) -> dict[str, object]:
+    """What an operation that moves goods says beside: its document, so that all of one are found together."""
+    if not step.counters:
+        return {}
+    on_hand = [effect for effect in step.counters if effect.account == Account.ON_HAND]
+    facts = {
+        str(place): dict(said)
+        for place, effect in enumerate(on_hand)
+        if (said := seen.facts.get((effect.sku, effect.lot)))
+    }
+    return {"reference": seen.id, **({"lines": facts} if facts else {})}
 
 
 def _effects(

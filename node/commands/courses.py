@@ -7,9 +7,11 @@ but for lines that were not given: those mean all that is left, and what that is
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from node.commands.acting import Seen
+from protocol.codec import with_sorted_keys
 from protocol.documents import Document
 from protocol.ids import NO_LOT, Lot, Sku
 from protocol.workflows.bookkeeping import parcel_event
@@ -34,6 +36,8 @@ class Goods(NamedTuple):
     lot: Lot = NO_LOT
     planned: Lot | None = None
     """The lot of the line that they are for, NO_LOT for the line that leaves the lot open; None to find the line."""
+    facts: Mapping[str, object] = MappingProxyType({})
+    """`unit_cost`, `expiry` of goods received: kept with the operation, no effect on stock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +53,24 @@ class Request:
     """To take back; or, of an internal request, the transfer that delivered."""
     plan: tuple[tuple[LineKey, int], ...] = ()
     """Lines to add or change; 0 takes one out."""
+    who: str | None = None
+    """Who is asked to answer, or does; None for the other side."""
+    until_ms: int | None = None
+    """By when they are to answer, UTC milliseconds; None asks nobody."""
 
     def plain(self) -> list[object]:
         """As plain values, for comparing a repeat with the first request."""
-        lines = None if self.lines is None else [list(one) for one in self.lines]
-        damaged = [list(one) for one in self.damaged]
+        lines = None if self.lines is None else [_plain(one) for one in self.lines]
+        damaged = [_plain(one) for one in self.damaged]
         plan = [[*key, quantity] for key, quantity in self.plan]
-        return [lines, damaged, self.parcel, self.event, plan]
+        return [lines, damaged, self.parcel, self.event, plan, self.who, self.until_ms]
+
+
+def note_facts(seen: Seen, request: Request) -> None:
+    """Have what is said of goods beside their quantity be kept with the operation that moves them."""
+    for one in request.lines or ():
+        if one.facts:
+            seen.facts[one.sku, one.lot] = one.facts
 
 
 def event_name(given: str) -> str:
@@ -115,3 +130,7 @@ def not_scanned_yet(
 def _scanned(document: Document, legs: Iterable[str], event: str) -> dict[str, dict[Item, int]]:
     read = {leg: read_event(document, leg, event) for leg in legs}
     return {leg: items for leg, items in read.items() if items}
+
+
+def _plain(goods: Goods) -> list[object]:
+    return [*goods[:4], with_sorted_keys(goods.facts)]
