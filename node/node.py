@@ -31,6 +31,7 @@ from node.reading import Reading
 from node.replica import DATABASE_NAME, SCHEMA, identity, tokens
 from node.replica.identity import NotJoined
 from node.replica.retention import Retention
+from node.stocktakes import Stocktakes
 from node.uplink import Uplink
 from protocol.ids import OpId, ReplicaId, Scope
 from runtime.folder import Folder
@@ -70,6 +71,7 @@ class Node:
         self.live = Live(store, metrics, self.reading.sync, world.now_ms)
         self.callers = Callers(store, world, held, self.live.end_revoked)
         self.documents = Documents(store, self._write, self._here)
+        self.stocktakes = Stocktakes(store, self._write, self._here)
         self._housekeeping = Housekeeping(store, world, uplink.local, retention)
         self._background: list[asyncio.Task[None]] = []
         self._failure_listeners: list[Callable[[], None]] = []

@@ -176,7 +176,9 @@ def _answer(answers: Answers, shapes: Mapping[Any, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"description": HTTPStatus(answers.status).phrase}
     if answers.media_type is not None:
         schema = {"type": "string"} if answers.model is None else shapes[answers.model]
-        found["content"] = {answers.media_type: {"schema": schema}}
+        text = {"schema": {"type": "string"}}
+        others = dict.fromkeys(answers.or_as, text)
+        found["content"] = {answers.media_type: {"schema": schema}, **others}
     if answers.headers:
         found["headers"] = {
             name: {"description": text, "schema": {"type": "string"}}

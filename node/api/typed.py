@@ -44,6 +44,8 @@ class Answers:
     media_type: str | None = JSON_TYPE
     headers: Mapping[str, str] = field(default_factory=dict)
     """Headers that callers act on, each with its meaning."""
+    or_as: tuple[str, ...] = ()
+    """Other media types in which the same is answered to who prefers them, as text."""
 
 
 @dataclass(frozen=True)

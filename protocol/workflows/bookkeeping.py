@@ -240,7 +240,8 @@ def _difference(progress: Progress, due: Due, name: str) -> Amounts:
 
 
 def _kind(book: Book, difference: Amounts) -> MoveKind:
-    if all(amount > 0 for amount in difference.values()):
+    # A count corrects both ways in one operation.
+    if book.up is book.down or all(amount > 0 for amount in difference.values()):
         return book.up
     if all(amount < 0 for amount in difference.values()):
         return book.down
