@@ -14,7 +14,8 @@ from typing import Final, NamedTuple
 import orjson
 
 from node.commands.depicting import document_json, sees_office_part
-from node.commands.documents import Written, op_id_of, repeat, rights_of
+from node.commands.documents import Written, op_id_of, repeat
+from node.commands.editable import rights_of
 from node.commands.movements import Here
 from node.commands.requests import Authority, Caller, Refusal
 from node.commands.shelves import Shelves

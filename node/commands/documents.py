@@ -8,40 +8,43 @@ is ever deleted: archiving is a field, which can be taken back.
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 import orjson
 
 from node.commands.depicting import document_body, tag_of
+from node.commands.editable import (
+    Work,
+    check_caller,
+    checked_changes,
+    checked_new,
+    rights_of,
+    values_of,
+)
 from node.commands.movements import Here
-from node.commands.requests import Authority, Caller, Refusal
+from node.commands.requests import Caller, Refusal
 from node.replica import answers, changes, documents, log, numbering, view
 from node.replica.answers import Kept, Slot
 from node.replica.documents import Held
-from protocol.access import DeviceRights, Edit, device_may, edit_fault
+from protocol.access import device_may
 from protocol.certificate import Role
 from protocol.codec import with_sorted_keys
 from protocol.declarations import editing
-from protocol.declarations.attributes import attribute_fault
-from protocol.declarations.catalogue import ATTRIBUTES as DECLARED
 from protocol.declarations.editing import Asked, Author, Change
 from protocol.declarations.naming import (
     OFFICE_SCOPE,
     codes_of,
     id_fault,
     id_of,
-    locations_of,
     scopes_of,
 )
-from protocol.declarations.reading import Values, shown_value, shown_values
+from protocol.declarations.reading import Values
 from protocol.declarations.vocabulary import (
     ARCHIVED,
-    ATTRIBUTES,
     CREATED_AT,
     CREATED_AT_NODE,
     CREATED_BY,
     NUMBER,
-    STAGE,
     Audience,
     Collection,
 )
@@ -65,15 +68,6 @@ class Written:
     replayed: bool
 
 
-class _Work(NamedTuple):
-    """What every step of one command needs."""
-
-    db: sqlite3.Connection
-    here: Here
-    caller: Caller
-    collection: Collection
-
-
 def create(
     db: sqlite3.Connection,
     here: Here,
@@ -87,20 +81,28 @@ def create(
     Raises:
         Refusal: `forbidden`, `conflict` when there is one already, `validation_failed`, `idempotency_key_reused`.
     """
-    work = _Work(db, here, caller, collection)
+    work = Work(db, here, caller, collection)
     slot = Slot(caller.name, collection.name, key)
     request = answers.request_digest(with_sorted_keys(asked))
     if (kept := answers.find(db, slot)) is not None:
         return repeat(kept, request)
-    _check_caller(caller)
-    edit_id = op_id_of(work.here, slot)
-    id_ = _id_of_new(collection, asked, edit_id)
+    check_caller(caller)
+    edit_id = op_id_of(here, slot)
+    id_ = id_of_new(collection, asked, edit_id)
     if (held := documents.one(db, collection, id_)) is not None:
         raise Refusal("conflict", _already_there(collection, held))
-    wanted = editing.changes_of(collection, asked, {})
-    values = {**asked, **codes_of(collection, id_)}
-    _check_right(work, values, wanted, held=None)
-    _check_meaning(work, asked, values, wanted, {})
+    write_new(work, edit_id, id_, asked)
+    return _answer(work, slot, request, id_, 201)
+
+
+def write_new(work: Work, edit_id: OpId, id_: str, asked: Asked) -> None:
+    """Record a document that is not there yet, if it may be. The caller keeps the answer.
+
+    Raises:
+        Refusal: `forbidden`, `validation_failed`, `too_large`.
+    """
+    db, here, caller, collection = work
+    wanted, values = checked_new(work, id_, asked), {**asked, **codes_of(collection, id_)}
     made = [
         Change(CREATED_AT, here.now_ms),
         Change(CREATED_BY, caller.name),
@@ -110,7 +112,6 @@ def create(
         number = numbering.next_number(db, str(values[numbered_by]), id_)
         made.append(Change(NUMBER, number))
     _append(work, edit_id, id_, values, [*wanted, *made], "create")
-    return _answer(work, slot, request, id_, 201)
 
 
 def change(
@@ -133,33 +134,42 @@ def change(
             `validation_failed`, `idempotency_key_reused`.
     """
     slot = Slot(caller.name, f"{collection.name}/{id_}", key)
-    return _edit(_Work(db, here, caller, collection), id_, asked, slot, if_match)
+    return _edit(Work(db, here, caller, collection), id_, asked, slot, if_match)
 
 
 def _edit(
-    work: _Work, id_: str, asked: Asked, slot: Slot, if_match: Sequence[str] | None
+    work: Work, id_: str, asked: Asked, slot: Slot, if_match: Sequence[str] | None
 ) -> Written:
     db, _, caller, collection = work
     request = answers.request_digest(with_sorted_keys(asked))
     if (kept := answers.find(db, slot)) is not None:
         return repeat(kept, request)
-    _check_caller(caller)
+    check_caller(caller)
     held = documents.one(db, collection, id_)
     if held is None:
         raise Refusal("not_found", f"there is no such {collection.one} here")
     if if_match is not None and tag_of(document_body(collection, held, caller)) not in if_match:
         raise Refusal("precondition_failed", f"this {collection.one} was changed meanwhile")
-    before = {**held.fields, **(held.office_fields or {})}
-    wanted = editing.changes_of(collection, asked, before)
-    if not wanted:
-        return _answer(work, slot, request, id_, 200)
-    _check_open(collection, held)
-    values = {**shown_values(collection, held.fields, None), **codes_of(collection, id_)}
-    after = {**values, **{name: value for name, value in wanted if "/" not in name}}
-    _check_right(work, values, wanted, held=held)
-    _check_meaning(work, asked, after, wanted, held.fields)
-    _append(work, op_id_of(work.here, slot), id_, values, wanted, "change")
+    write_changes(work, op_id_of(work.here, slot), held, asked)
     return _answer(work, slot, request, id_, 200)
+
+
+def write_changes(work: Work, edit_id: OpId, held: Held, asked: Asked) -> bool:
+    """Record what differs from what is shown, if it may be; False when nothing does. The caller keeps the answer.
+
+    Raises:
+        Refusal: `forbidden`, `conflict`, `validation_failed`, `too_large`.
+    """
+    wanted = checked_changes(work, held, asked)
+    if wanted:
+        _append(work, edit_id, held.id, values_of(work.collection, held), wanted, "change")
+    return bool(wanted)
+
+
+def _already_there(collection: Collection, held: Held) -> str:
+    if held.fields.get(ARCHIVED) is True:
+        return f"there was such a {collection.one}, and it is archived; change `archived` to take it back"
+    return f"there is such a {collection.one} already"
 
 
 def archive(
@@ -173,85 +183,8 @@ def archive(
 ) -> Written:
     """Take a document out of use; see `change`. Its keys are apart from those of changes."""
     slot = Slot(caller.name, f"archive/{collection.name}/{id_}", key)
-    work = _Work(db, here, caller, collection)
+    work = Work(db, here, caller, collection)
     return _edit(work, id_, {ARCHIVED: True}, slot, if_match)
-
-
-# --- may it be --------------------------------------------------------------------------------------------------
-
-
-def _check_caller(caller: Caller) -> None:
-    if caller.authority is not Authority.OPERATOR:
-        raise Refusal("forbidden", "a till reads documents and does not edit them")
-
-
-def _check_right(work: _Work, values: Values, wanted: Sequence[Change], held: Held | None) -> None:
-    fields = {field.partition("/")[0] for field, _ in wanted}
-    edit = Edit(
-        work.collection,
-        locations_of(work.collection, values),
-        held is None,
-        fields,
-        held is not None and _is_creator(work, held),
-    )
-    if fault := edit_fault(rights_of(work.here), edit):
-        raise Refusal("forbidden", fault)
-
-
-def rights_of(here: Here) -> DeviceRights:
-    """What this node may write now."""
-    return DeviceRights(here.certificate.role, here.certificate.writes)
-
-
-def _is_creator(work: _Work, held: Held) -> bool:
-    # A name is a token's at one node: every shop has its own `operator`.
-    by, at = held.fields.get(CREATED_BY), held.fields.get(CREATED_AT_NODE)
-    return (by, at) == (work.caller.name, work.here.certificate.name)
-
-
-def _check_open(collection: Collection, held: Held) -> None:
-    if not collection.open_while:
-        return
-    stands = shown_value(collection, STAGE, held.fields)
-    if stands not in collection.open_while:
-        raise Refusal("conflict", f"this {collection.one} is {stands}: it is not edited any more")
-
-
-def _check_meaning(
-    work: _Work, asked: Asked, after: Values, wanted: Sequence[Change], before: Values
-) -> None:
-    """Refuse what contradicts itself, the document or what the office has declared."""
-    collection = work.collection
-    fault = (
-        editing.form_fault(collection, asked)
-        or editing.agreement_fault(collection, after)
-        or editing.entries_fault(collection, wanted, before)
-        or _attribute_fault(work, wanted)
-    )
-    if fault:
-        raise Refusal("validation_failed", fault)
-
-
-def _attribute_fault(work: _Work, wanted: Sequence[Change]) -> str | None:
-    for field, value in wanted:
-        of, _, name = field.partition("/")
-        if of == ATTRIBUTES and value is not None:
-            fault = attribute_fault(_declared(work, name), value)
-            if fault:
-                return fault
-    return None
-
-
-def _declared(work: _Work, name: str) -> Values | None:
-    """What the office declared of an attribute; None where it did not, or took it back."""
-    held = documents.one(work.db, DECLARED, id_of([work.collection.name, name]))
-    return None if held is None or held.fields.get(ARCHIVED) is True else held.fields
-
-
-def _already_there(collection: Collection, held: Held) -> str:
-    if held.fields.get(ARCHIVED) is True:
-        return f"there was such a {collection.one}, and it is archived; change `archived` to take it back"
-    return f"there is such a {collection.one} already"
 
 
 # --- recording --------------------------------------------------------------------------------------------------
@@ -267,7 +200,12 @@ def op_id_of(here: Here, slot: Slot) -> OpId:
     return op_id(here.chain, home, client, slot.route, slot.key)
 
 
-def _id_of_new(collection: Collection, asked: Asked, edit_id: OpId) -> str:
+def id_of_new(collection: Collection, asked: Asked, edit_id: OpId) -> str:
+    """The id of a new document: what its codes say, else what the edit's own id says.
+
+    Raises:
+        Refusal: `validation_failed` for codes that are too long together.
+    """
     if not collection.identity:
         text = edit_id.hex()  # a repeat of the request after a restored backup is the same document
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
@@ -278,7 +216,7 @@ def _id_of_new(collection: Collection, asked: Asked, edit_id: OpId) -> str:
 
 
 def _append(
-    work: _Work,
+    work: Work,
     edit_id: OpId,
     id_: str,
     values: Values,
@@ -315,7 +253,7 @@ def _append(
 
 
 def _effects(
-    work: _Work, id_: str, values: Values, wanted: Sequence[Change]
+    work: Work, id_: str, values: Values, wanted: Sequence[Change]
 ) -> tuple[FieldEffect, ...]:
     """The effects on the document and on the office's part of it.
 
@@ -347,7 +285,7 @@ def _effects(
 # --- answering --------------------------------------------------------------------------------------------------
 
 
-def _answer(work: _Work, slot: Slot, request: bytes, id_: str, status: int) -> Written:
+def _answer(work: Work, slot: Slot, request: bytes, id_: str, status: int) -> Written:
     held = documents.one(work.db, work.collection, id_)
     assert held is not None, "just written, or just read"
     body = document_body(work.collection, held, work.caller)
