@@ -92,7 +92,7 @@ def create(
     if (held := documents.one(db, collection, id_)) is not None:
         raise Refusal("conflict", _already_there(collection, held))
     write_new(work, edit_id, id_, asked)
-    return _answer(work, slot, request, id_, 201)
+    return answer(work, slot, request, id_, 201)
 
 
 def write_new(work: Work, edit_id: OpId, id_: str, asked: Asked) -> None:
@@ -151,7 +151,7 @@ def _edit(
     if if_match is not None and tag_of(document_body(collection, held, caller)) not in if_match:
         raise Refusal("precondition_failed", f"this {collection.one} was changed meanwhile")
     write_changes(work, op_id_of(work.here, slot), held, asked)
-    return _answer(work, slot, request, id_, 200)
+    return answer(work, slot, request, id_, 200)
 
 
 def write_changes(work: Work, edit_id: OpId, held: Held, asked: Asked) -> bool:
@@ -285,7 +285,8 @@ def _effects(
 # --- answering --------------------------------------------------------------------------------------------------
 
 
-def _answer(work: Work, slot: Slot, request: bytes, id_: str, status: int) -> Written:
+def answer(work: Work, slot: Slot, request: bytes, id_: str, status: int) -> Written:
+    """Show the document as it is now, and keep that as the answer to the key."""
     held = documents.one(work.db, work.collection, id_)
     assert held is not None, "just written, or just read"
     body = document_body(work.collection, held, work.caller)
