@@ -358,3 +358,19 @@ CREATE TABLE alert_delivery (
 
 CREATE INDEX alert_delivery_waiting ON alert_delivery (target, next_at) WHERE given_up_at IS NULL;
 CREATE INDEX alert_delivery_given_up ON alert_delivery (position) WHERE given_up_at IS NOT NULL;
+
+-- Up to which change documents were looked at for what merged events left owing. See owing.py.
+CREATE TABLE looked_at (
+    collection TEXT PRIMARY KEY,
+    rights BLOB NOT NULL,               -- what this node could write then, packed; with other rights it looks again
+    changed INTEGER NOT NULL,           -- of the document looked at last
+    id TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Documents that owe something at a location of which another node should have booked it. Only at an office.
+CREATE TABLE owing (
+    collection TEXT NOT NULL,
+    id TEXT NOT NULL,
+    since INTEGER NOT NULL,             -- when that was first seen
+    PRIMARY KEY (collection, id)
+) STRICT, WITHOUT ROWID;
