@@ -251,6 +251,7 @@ async def _serve(folder: Folder, settings: NodeSettings) -> int:
         tls=settings.hub_tls(),
         verify_every_h=settings.verify_every_h,
         retention=settings.retention(),
+        alerting=settings.alerting(),
     )
     selfcheck.tell(start)
     if not await node.check() or start.to_verify:

@@ -10,6 +10,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
+from node.alerting.settings import Alerting, AlertSettings
 from node.replica.retention import Retention
 from protocol.limits import (
     RETAINED_DAYS,
@@ -24,7 +25,7 @@ from runtime.settings import SettingsError, load_settings
 ENV_PREFIX: Final = "EVERSTOCK_NODE_"
 
 
-class NodeSettings(DaemonSettings):
+class NodeSettings(DaemonSettings, AlertSettings):
     """Everything an operator can choose."""
 
     listen: str = "127.0.0.1:7310"
@@ -48,6 +49,10 @@ class NodeSettings(DaemonSettings):
     def retention(self) -> Retention:
         """How long the log goes back."""
         return Retention(self.retain_days, self.retain_days_without_backup)
+
+    def alerting(self) -> Alerting:
+        """Whom alerts are told to, and what is looked at."""
+        return Alerting.of(self)
 
     def hub_tls(self) -> ssl.SSLContext:
         """How the hub proves its name behind `wss://`. Reads files.

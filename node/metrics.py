@@ -9,10 +9,12 @@ from typing import Final, NamedTuple
 
 from prometheus_client import Counter, Gauge
 
+from node.alerting.alerts import AlertFigures
 from node.showing import Figures
 from protocol.errors import Code
 from protocol.ids import Epoch, HubSeq
 from protocol.limits import BATCH_OPERATIONS_MAX, PAGE_ROWS_MAX
+from protocol.workflows.alerts import Condition
 from runtime.histogram import LoopHistogram, Series
 from runtime.metrics import NOT_KNOWN, by_fixed_values, new_registry, observe_commits
 
@@ -153,12 +155,33 @@ class NodeMetrics:
         self.streams = self._gauge("live_streams", "Live streams that are open")
         self.live_events = self._counter("live_events", "Events sent to live streams, each counted")
         self.live_cuts = self._counter("live_cuts", "Live streams cut because nobody read them")
+        # Whom the stock concerns.
+        raised = Gauge(
+            "everstock_node_alerts_open",
+            "Alerts that are raised now, by kind",
+            ("kind",),
+            registry=self.registry,
+        )
+        self._alerts = {one.value: raised.labels(one.value) for one in Condition}
+        self._deliveries = self._gauge(
+            "alert_deliveries_waiting", "Events for webhooks and mail that are still tried"
+        )
+        self._given_up = self._gauge(
+            "alert_deliveries_given_up", "Those that were tried in vain, as far as they are listed"
+        )
         self._at_scrape = [(self._gauge(each.name, each.help), each.value) for each in _AT_SCRAPE]
 
     def show(self, figures: Figures | None) -> None:
         """Set what was read from the store; None when it cannot be read now."""
         for gauge, value in self._at_scrape:
             gauge.set(NOT_KNOWN if figures is None else value(figures, self.feed_lag.newest))
+
+    def show_alerts(self, figures: AlertFigures | None) -> None:
+        """The same for alerts."""
+        for kind, gauge in self._alerts.items():
+            gauge.set(NOT_KNOWN if figures is None else figures.raised.get(kind, 0))
+        self._deliveries.set(NOT_KNOWN if figures is None else figures.waiting)
+        self._given_up.set(NOT_KNOWN if figures is None else figures.given_up)
 
     def _gauge(self, name: str, help_: str) -> Gauge:
         return Gauge(f"everstock_node_{name}", help_, registry=self.registry)

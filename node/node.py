@@ -15,6 +15,8 @@ import structlog
 from nacl.signing import SigningKey
 
 from node import selfcheck
+from node.alerting.alerts import Alerts
+from node.alerting.settings import Alerting
 from node.backup import begin_anew, is_copy
 from node.callers import Callers
 from node.commands import movements
@@ -43,6 +45,7 @@ from runtime.world import World
 
 T = TypeVar("T")
 _RETENTION: Final = Retention()
+_ALERTING: Final = Alerting()
 _log = structlog.get_logger(__name__)
 
 
@@ -61,6 +64,7 @@ class Node:
         metrics: NodeMetrics,
         verifier: Verifier,
         retention: Retention,
+        alerting: Alerting,
     ) -> None:
         self.metrics = metrics
         self.verifier = verifier
@@ -72,6 +76,7 @@ class Node:
         self.callers = Callers(store, world, held, self.live.end_revoked)
         self.documents = Documents(store, self._write, self._here)
         self.stocktakes = Stocktakes(store, self._write, self._here)
+        self.alerts = Alerts(store, world, uplink.local, alerting, self._write, self._here)
         self._housekeeping = Housekeeping(store, world, uplink.local, retention)
         self._background: list[asyncio.Task[None]] = []
         self._failure_listeners: list[Callable[[], None]] = []
@@ -87,12 +92,13 @@ class Node:
         tls: ssl.SSLContext | None = None,
         verify_every_h: float = 0.0,
         retention: Retention = _RETENTION,
+        alerting: Alerting = _ALERTING,
     ) -> Self:
         """Open the node in a folder whose lock the caller holds.
 
         `tls` is what the hub's certificate is checked by, where the system's authorities are not the ones. Once
         started, it verifies its database every `verify_every_h` hours; 0 is never. `retention` is how long its log goes
-        back.
+        back, `alerting` whom it tells of its stock.
 
         Raises:
             NotJoined: the folder holds no node, or not the key that goes with it.
@@ -107,7 +113,7 @@ class Node:
             key = await asyncio.to_thread(load_or_create_signing_key, folder, KEY_NAME)
             verifier = Verifier("node", folder, database, every_h=verify_every_h, world=world)
             dial = over_web_socket(tls)
-            return await cls.over(store, key, world, metrics, dial, verifier, retention)
+            return await cls.over(store, key, world, metrics, dial, verifier, retention, alerting)
         except BaseException:
             await store.close()
             raise
@@ -122,6 +128,7 @@ class Node:
         dial: Dial,
         verifier: Verifier,
         retention: Retention = _RETENTION,
+        alerting: Alerting = _ALERTING,
     ) -> Self:
         """A node over an open store, which it closes in the end.
 
@@ -139,12 +146,13 @@ class Node:
         position = await store.read(identity.read_position)
         held = await store.read(tokens.read_all)
         uplink = Uplink(store, world, key, who, position, metrics, dial)
-        return cls(world, store, uplink, held, metrics, verifier, retention)
+        return cls(world, store, uplink, held, metrics, verifier, retention, alerting)
 
     async def start(self) -> None:
         """Begin to reach for the hub, to forget what is too old and to verify; returns at once."""
         self._uplink.start(self._uplink_crashed)
         self.live.start()
+        self.alerts.start()
         self._background = [
             asyncio.create_task(self._housekeeping.run(), name="housekeeping"),
             asyncio.create_task(self.verifier.run(), name="verifier"),
@@ -154,6 +162,7 @@ class Node:
         """Leave the hub, finish what is queued, close the store."""
         await self.live.stop()
         await self._uplink.stop()
+        await self.alerts.stop()
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
@@ -192,6 +201,7 @@ class Node:
     async def show_metrics(self) -> None:
         """Bring the gauges up to date that are true only at a moment."""
         self.metrics.show(await self.reading.figures())
+        self.metrics.show_alerts(await self.alerts.figures())
 
     async def log_start(self) -> None:
         """Write into the log which node this is."""

@@ -165,6 +165,26 @@ LIST_LIMIT_MAX: Final = 1_000
 CURSOR_CHARS_MAX: Final = 1_000
 """Two codes of 64 characters at 4 bytes each, in base 64, and room."""
 
+# --- alerts ----------------------------------------------------------------------------------------------------
+ALERT_EXPIRING_DAYS: Final = 90
+"""How long before its last day a lot is told of, unless the operator says otherwise."""
+ALERT_RULES_MAX: Final = 10_000
+"""Rules that one node looks at, in memory; the first ones by id."""
+WEBHOOKS_MAX: Final = 20
+MAIL_RECIPIENTS_MAX: Final = 50
+MAIL_ALERTS_MAX: Final = 100
+"""Told in one mail: a delivery that leaves a thousand shelves low is ten mails, not a thousand."""
+DELIVERIES_WAITING_MAX: Final = 10_000
+"""For one receiver: a few MiB. Beyond it the oldest is given up."""
+DELIVERIES_GIVEN_UP_MAX: Final = 1_000
+DELIVERY_ATTEMPTS_MAX: Final = 60
+"""About a week, most of them at the longest wait: a shop's line may be down for days."""
+DELIVERY_RETRY_FIRST_S: Final = 5.0
+DELIVERY_RETRY_LAST_S: Final = 6 * 3600.0
+"""Full jitter: U(0, min(DELIVERY_RETRY_LAST_S, DELIVERY_RETRY_FIRST_S * 2^n))."""
+DELIVERY_S_MAX: Final = 15.0
+"""One attempt, from looking up the name to the answer's status."""
+
 # --- live ------------------------------------------------------------------------------------------------------
 LIVE_HISTORY_CHANGES_MAX: Final = 20_000
 """Transactions that a stream can resume over; about a quarter of an hour of a shop's busiest, a day of a usual one's."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from node.api import health, movements, openapi, operators, playground, stock, streams, sync
+from node.api.alerts import alert_routes
 from node.api.documents import document_routes
 from node.api.stocktakes import stocktake_routes
 from node.api.typed import Route
@@ -55,7 +56,7 @@ _PLAYGROUND: Final = (
 
 def routes(*, with_playground: bool = True) -> tuple[Route, ...]:
     """All routes; each GET also answers HEAD."""
-    served = (*_ROUTES, *_DOCUMENTS)
+    served = (*_ROUTES, *_DOCUMENTS, *alert_routes())
     return (*served, *_PLAYGROUND) if with_playground else served
 
 

@@ -23,7 +23,6 @@ class EventName(StrEnum):
     MOVEMENT = "movement"
     DOCUMENT = "document"
     ALERT = "alert"
-    """Nothing raises alerts yet."""
     SYNC = "sync"
     REMOVED = "removed"
     RESYNC = "resync"

@@ -9,6 +9,9 @@ from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple
 
 from node import showing
+from node.alerting import state as alerts
+from node.alerting import telling
+from node.alerting.state import Alert, AlertQuery
 from node.commands.answering import movement_json
 from node.commands.depicting import document_json
 from node.live.events import Event, EventName, Since, json_of
@@ -26,7 +29,7 @@ from runtime.queries import load_queries
 
 _SQL: Final = load_queries(__file__, "reading.sql")
 _Key = tuple[str, ...]
-"""Of an event: ("stock", location, sku), ("document", collection, id), ("movement", id) or ("scope", scope)."""
+"""Of an event: ("stock", location, sku), ("document", collection, id), ("movement", id), ("alert", id) or ("scope", scope)."""
 _WasIn = tuple[Scope, ...]
 
 PIECE_CHANGES: Final = 250
@@ -110,7 +113,7 @@ def read_changes(db: sqlite3.Connection, after: int, now_ms: int) -> Piece:
 def read_page(
     db: sqlite3.Connection, scopes: Collection[Scope] | None, place: Place, now_ms: int
 ) -> Page:
-    """A page of the snapshot of `scopes`, None being everything shown: stock by location, then documents."""
+    """A page of the snapshot of `scopes`, None being everything shown: stock by location, documents, open alerts."""
     life, (_, head) = _life(db), changes.bounds(db)
     sections = _sections(scopes)
     if place.section < len(sections):
@@ -121,6 +124,8 @@ def read_page(
             Place(place.section + 1) if cursor is None else Place(place.section, cursor=cursor)
         )
         return Page(life, head, events, following)
+    if place.section > len(sections):
+        return _page_of_alerts(db, scopes, place, Page(life, head, [], None))
     asked = {**place.document._asdict(), "limit": PAGE_ROWS}
     found = db.execute(_SQL["documents_after"], asked).fetchall()
     keys = [DocumentKey(row["collection"], row["id"]) for row in found]
@@ -129,9 +134,23 @@ def read_page(
         for key, row in zip(keys, found, strict=True)
         if shown_as(COLLECTIONS, key) == key
     ]
-    wanted = [one for one in shown if scopes is None or set(scopes) & set(one.scopes or ())]
     is_last = len(found) < PAGE_ROWS
-    return Page(life, head, wanted, None if is_last else Place(place.section, document=keys[-1]))
+    beyond = Place(place.section + 1) if is_last else Place(place.section, document=keys[-1])
+    return Page(life, head, _for(scopes, shown), beyond)
+
+
+def _page_of_alerts(
+    db: sqlite3.Connection, scopes: Collection[Scope] | None, place: Place, page: Page
+) -> Page:
+    query = AlertQuery(is_open=True, limit=PAGE_ROWS, cursor=place.cursor)
+    raised, cursor = alerts.page(db, query)
+    events = _for(scopes, [_alert_event(alert, 0) for alert in raised])
+    beyond = None if cursor is None else Place(place.section, cursor=cursor)
+    return page._replace(events=events, following=beyond)
+
+
+def _for(scopes: Collection[Scope] | None, events: list[Event]) -> list[Event]:
+    return [one for one in events if scopes is None or set(scopes) & set(one.scopes or ())]
 
 
 def _life(db: sqlite3.Connection) -> bytes:
@@ -154,6 +173,8 @@ def _keys(db: sqlite3.Connection, what: Seq | Changed) -> Iterator[tuple[_Key, _
             yield ("document", *shown_as(COLLECTIONS, document)), ()
         for gone in what.gone_documents:
             yield ("document", *shown_as(COLLECTIONS, gone.key)), gone.scopes
+        for alert in what.alerts:
+            yield ("alert", alert.hex()), ()
         for scope in what.gone_scopes:
             yield ("scope", scope), ()
         return
@@ -175,6 +196,10 @@ def _event(db: sqlite3.Connection, key: _Key, n: int, was_in: _WasIn, now_ms: in
             return _stock_or_removed(db, location, sku, n, now_ms)
         case ("movement", id_):
             return _movement_event(db, OpId(bytes.fromhex(id_)), n)
+        case ("alert", id_):
+            alert = alerts.one(db, bytes.fromhex(id_))
+            assert alert is not None, "an alert that was raised once is kept"
+            return _alert_event(alert, n)
         case ("document", collection, id_):
             return _document_or_removed(db, DocumentKey(collection, id_), was_in, n)
         case _:
@@ -210,6 +235,11 @@ def _movement_event(db: sqlite3.Connection, id_: OpId, n: int) -> Event:
     # Movements of a shop are its own business, as its documents are; stock alone is shown to the neighbours.
     scopes = () if shown["location"] is None else (Scope(f"docs:{shown['location']}"),)
     return Event(n, ("movement", id_.hex()), EventName.MOVEMENT, json_of(shown), scopes)
+
+
+def _alert_event(alert: Alert, n: int) -> Event:
+    data = json_of(telling.alert_json(alert))
+    return Event(n, ("alert", alert.id.hex()), EventName.ALERT, data, (telling.scope_of(alert),))
 
 
 def _document_or_removed(db: sqlite3.Connection, key: DocumentKey, was_in: _WasIn, n: int) -> Event:

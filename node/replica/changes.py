@@ -41,6 +41,8 @@ class Changed:
     documents: tuple[DocumentKey, ...] = ()
     gone_documents: tuple[GoneDocument, ...] = ()
     gone_scopes: tuple[Scope, ...] = ()
+    alerts: tuple[bytes, ...] = ()
+    """Ids of what was raised, cleared or acknowledged."""
 
 
 class Change(NamedTuple):
@@ -124,6 +126,7 @@ def _to_plain(changed: Changed) -> dict[str, object]:
         "documents": [list(key) for key in changed.documents],
         "gone_documents": [[*gone.key, list(gone.scopes)] for gone in changed.gone_documents],
         "gone_scopes": list(changed.gone_scopes),
+        "alerts": list(changed.alerts),
     }
     return {name: part for name, part in parts.items() if part}
 
@@ -142,4 +145,5 @@ def _from_plain(parts: object) -> Changed:
             for collection, id_, scopes in parts.get("gone_documents", ())
         ),
         gone_scopes=tuple(Scope(name) for name in parts.get("gone_scopes", ())),
+        alerts=tuple(parts.get("alerts", ())),
     )

@@ -316,6 +316,7 @@ CREATE TABLE alert (
     lot TEXT NOT NULL,                  -- '' where it is about all lots
     condition TEXT NOT NULL,            -- protocol.workflows.alerts.Condition
     rule TEXT NOT NULL,                 -- id of the rule; '' for conditions that need none
+    notification TEXT,                  -- how the rule was told: whoever heard that it began hears that it ended
     number INTEGER NOT NULL,            -- only grows; odd while raised
     amount INTEGER NOT NULL,            -- available, or on hand of a lot or below zero, when it was raised
     threshold INTEGER,

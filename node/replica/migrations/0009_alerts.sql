@@ -7,6 +7,7 @@ CREATE TABLE alert (
     lot TEXT NOT NULL,
     condition TEXT NOT NULL,
     rule TEXT NOT NULL,
+    notification TEXT,
     number INTEGER NOT NULL,
     amount INTEGER NOT NULL,
     threshold INTEGER,

@@ -21,7 +21,7 @@ from runtime.problems import STATUS_BY_CODE
 from tests.node.api.caller import ApiCaller, Http, movement, sale
 
 DOCUMENT = document(routes())
-WITHOUT_BODY = ("/reverse", "/status", "/start", "/submit", "/cancel")
+WITHOUT_BODY = ("/reverse", "/status", "/start", "/submit", "/cancel", "/acknowledge")
 OPERATIONS = [
     (path, method, operation)
     for path, methods in DOCUMENT["paths"].items()

@@ -8,7 +8,7 @@ import pytest
 import node
 from tests.query_plans import scans, statements
 
-FOLDERS = ("replica", "live", "exchange")
+FOLDERS = ("replica", "live", "exchange", "alerting")
 SCANS = {
     # The first or last row of a table in the order of its key: SQLite calls it a scan, and stops at the limit.
     "answers.mark answer",
@@ -29,6 +29,15 @@ SCANS = {
     # INCIDENTS_KEPT of each of a few codes.
     "incidents.forget incident",
     "incidents.newest incident",
+    # Locations that this node looks after.
+    "state.forget_places alert_place",
+    "state.places alert_place",
+    # Once a start, and when something is given up.
+    "outbox.drop_others alert_delivery",
+    "outbox.forget_given_up alert_delivery",
+    # Once a scrape: what is raised now, and what could not be delivered yet.
+    "state.count_open alert",
+    "outbox.counts alert_delivery",
     # Once an export.
     "movements.own_locations movement",
     # Once a session; and with each acknowledgement while something is left of a scope that went out of reach.

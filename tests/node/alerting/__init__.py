@@ -1,0 +1,1 @@
+"""Tests of alerts: what a node notices, and whom it tells."""
