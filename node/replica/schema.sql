@@ -149,31 +149,12 @@ CREATE TABLE sku_text (
     more TEXT NOT NULL                  -- description
 ) STRICT;
 
--- `ascii`: what separates words was taken out by search.py, so every word here is one there.
+-- `ascii`: what separates words was taken out by search.py, so every word here is one there. It writes this too: a trigger
+-- may not, since connections trust no schema.
 CREATE VIRTUAL TABLE sku_search USING fts5(
     code, name, barcodes, sort, more,
     content='sku_text', content_rowid='position', tokenize='ascii', prefix='1 2 3'
 );
-
-CREATE TRIGGER sku_text_is_new AFTER INSERT ON sku_text
-BEGIN
-    INSERT INTO sku_search (rowid, code, name, barcodes, sort, more)
-    VALUES (new.position, new.code, new.name, new.barcodes, new.sort, new.more);
-END;
-
-CREATE TRIGGER sku_text_goes AFTER DELETE ON sku_text
-BEGIN
-    INSERT INTO sku_search (sku_search, rowid, code, name, barcodes, sort, more)
-    VALUES ('delete', old.position, old.code, old.name, old.barcodes, old.sort, old.more);
-END;
-
-CREATE TRIGGER sku_text_changes AFTER UPDATE OF code, name, barcodes, sort, more ON sku_text
-BEGIN
-    INSERT INTO sku_search (sku_search, rowid, code, name, barcodes, sort, more)
-    VALUES ('delete', old.position, old.code, old.name, old.barcodes, old.sort, old.more);
-    INSERT INTO sku_search (rowid, code, name, barcodes, sort, more)
-    VALUES (new.position, new.code, new.name, new.barcodes, new.sort, new.more);
-END;
 
 -- Which SKUs a barcode is on. See search.py.
 CREATE TABLE sku_barcode (

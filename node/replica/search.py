@@ -45,12 +45,22 @@ class _Entry(NamedTuple):
 def keep(db: sqlite3.Connection, sku: str, fields: Mapping[str, FieldState]) -> None:
     """Make the index agree with the fields that are shown of a SKU; none where no document is left of it."""
     wanted = _entry(sku, fields)
-    held = db.execute(_SQL["text_of"], {"id": sku}).fetchone()
+    _keep_words(db, sku, None if wanted is None else wanted.texts)
+    _keep_barcodes(db, sku, {} if wanted is None else wanted.barcodes)
+
+
+def _keep_words(db: sqlite3.Connection, sku: str, wanted: Mapping[str, object] | None) -> None:
+    row = db.execute(_SQL["text_of"], {"id": sku}).fetchone()
+    held = None if row is None else dict(row)
+    if held is not None:
+        if wanted is not None and held == {**wanted, "position": held["position"]}:
+            return
+        db.execute(_SQL["drop_words"], held)
     if wanted is None:
         db.execute(_SQL["drop_text"], {"id": sku})
-    elif held is None or {**wanted.texts} != dict(held):
-        db.execute(_SQL["save_text"], {"id": sku, **wanted.texts})
-    _keep_barcodes(db, sku, {} if wanted is None else wanted.barcodes)
+        return
+    (position,) = db.execute(_SQL["save_text"], {"id": sku, **wanted}).fetchone()
+    db.execute(_SQL["add_words"], {**wanted, "position": position})
 
 
 def _keep_barcodes(db: sqlite3.Connection, sku: str, wanted: Mapping[str, int]) -> None:
@@ -201,7 +211,8 @@ def differing(db: sqlite3.Connection) -> Iterator[str]:
 
 
 def _held(db: sqlite3.Connection, sku: str) -> _Entry | None:
-    texts = db.execute(_SQL["text_of"], {"id": sku}).fetchone()
-    if texts is None:
+    row = db.execute(_SQL["text_of"], {"id": sku}).fetchone()
+    if row is None:
         return None
-    return _Entry(dict(texts), dict(db.execute(_SQL["barcodes_of"], {"sku": sku}).fetchall()))
+    texts = {name: row[name] for name in row.keys() if name != "position"}  # noqa: SIM118
+    return _Entry(texts, dict(db.execute(_SQL["barcodes_of"], {"sku": sku}).fetchall()))

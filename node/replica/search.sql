@@ -1,15 +1,25 @@
 -- name: text_of
-SELECT archived, code, name, barcodes, sort, more FROM sku_text WHERE id = :id;
+SELECT position, archived, code, name, barcodes, sort, more FROM sku_text WHERE id = :id;
 
 -- name: save_text
 INSERT INTO sku_text (id, archived, code, name, barcodes, sort, more)
 VALUES (:id, :archived, :code, :name, :barcodes, :sort, :more)
 ON CONFLICT (id) DO UPDATE SET
     archived = excluded.archived, code = excluded.code, name = excluded.name, barcodes = excluded.barcodes,
-    sort = excluded.sort, more = excluded.more;
+    sort = excluded.sort, more = excluded.more
+RETURNING position;
 
 -- name: drop_text
 DELETE FROM sku_text WHERE id = :id;
+
+-- name: add_words
+INSERT INTO sku_search (rowid, code, name, barcodes, sort, more)
+VALUES (:position, :code, :name, :barcodes, :sort, :more);
+
+-- name: drop_words
+-- FTS5 keeps no texts here, so it is told what they were.
+INSERT INTO sku_search (sku_search, rowid, code, name, barcodes, sort, more)
+VALUES ('delete', :position, :code, :name, :barcodes, :sort, :more);
 
 -- name: barcodes_of
 SELECT code, confirmed FROM sku_barcode WHERE sku = :sku ORDER BY code;

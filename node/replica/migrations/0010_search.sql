@@ -15,26 +15,6 @@ CREATE VIRTUAL TABLE sku_search USING fts5(
     content='sku_text', content_rowid='position', tokenize='ascii', prefix='1 2 3'
 );
 
-CREATE TRIGGER sku_text_is_new AFTER INSERT ON sku_text
-BEGIN
-    INSERT INTO sku_search (rowid, code, name, barcodes, sort, more)
-    VALUES (new.position, new.code, new.name, new.barcodes, new.sort, new.more);
-END;
-
-CREATE TRIGGER sku_text_goes AFTER DELETE ON sku_text
-BEGIN
-    INSERT INTO sku_search (sku_search, rowid, code, name, barcodes, sort, more)
-    VALUES ('delete', old.position, old.code, old.name, old.barcodes, old.sort, old.more);
-END;
-
-CREATE TRIGGER sku_text_changes AFTER UPDATE OF code, name, barcodes, sort, more ON sku_text
-BEGIN
-    INSERT INTO sku_search (sku_search, rowid, code, name, barcodes, sort, more)
-    VALUES ('delete', old.position, old.code, old.name, old.barcodes, old.sort, old.more);
-    INSERT INTO sku_search (rowid, code, name, barcodes, sort, more)
-    VALUES (new.position, new.code, new.name, new.barcodes, new.sort, new.more);
-END;
-
 CREATE TABLE sku_barcode (
     code TEXT NOT NULL,
     sku TEXT NOT NULL,
