@@ -139,7 +139,9 @@ async def test_before_its_rows_were_read_once_nothing_is_raised_and_then_everyth
         assert await shop.look() == [("negative", "TEA", 1)]
 
 
-async def test_a_location_that_goes_to_another_node_takes_its_alerts_with_it(tmp_path: Path) -> None:
+async def test_a_location_that_goes_to_another_node_takes_its_alerts_with_it(
+    tmp_path: Path,
+) -> None:
     async with open_shop(tmp_path / "S01", writes=("S01", "S02")) as shop:
         await shop.move("TEA", -1, location="S02")
         await shop.move("CUP", -1)
