@@ -4,16 +4,20 @@ Invariant: an edit is durable before its answer leaves, and nothing here waits f
 decided by who it is, in `commands.depicting`.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Protocol, TypeVar
 
 import orjson
 
 from node.commands import documents as commands
+from node.commands import saving
 from node.commands.depicting import document_body, document_json, sees_office_part
 from node.commands.documents import Written
 from node.commands.movements import Here
-from node.commands.requests import Caller
+from node.commands.requests import Caller, Refusal
+from node.commands.saving import Row, Saved
 from node.live.events import id_of
 from node.replica import documents
 from node.replica.documents import DocumentQuery
@@ -21,11 +25,21 @@ from protocol.declarations.editing import Asked
 from protocol.declarations.vocabulary import Collection
 from runtime.store import Store
 
-Write = Callable[[Callable[[sqlite3.Connection], Written]], Awaitable[Written]]
+T = TypeVar("T")
+PIECE_ROWS: Final = 250
+"""Rows of a list that wait for the writer together: about one commit's worth."""
+
+
+class Write(Protocol):
+    """Runs a transaction, durable on return, and wakes the uplink; in the background it lets others go first."""
+
+    def __call__(
+        self, transaction: Callable[[sqlite3.Connection], T], *, background: bool = False
+    ) -> Awaitable[T]: ...
 
 
 class Documents:
-    """Those that one node shows. `write` runs a transaction and wakes the uplink, `here` is what recording needs to know."""
+    """Those that one node shows. `here` is what recording needs to know."""
 
     def __init__(self, store: Store, write: Write, here: Callable[[], Here]) -> None:
         self._store = store
@@ -71,6 +85,33 @@ class Documents:
         """Take a document out of use; see `commands.documents.archive`. Durable on return."""
         return await self._write(
             lambda db: commands.archive(db, self._here(), caller, collection, id_, key, if_match)
+        )
+
+    async def save(
+        self, caller: Caller, collection: Collection, rows: Sequence[Row]
+    ) -> list[Saved | Refusal]:
+        """Save rows of a list in order, each alone; see `commands.saving.save`. Durable on return.
+
+        A row is a transaction of its own that yields to tills. When the store fails, some may have been saved: sent again
+        they are answered from memory.
+
+        Raises: StoreFull, StoreUnavailable.
+        """
+        found: list[Saved | Refusal] = []
+        for start in range(0, len(rows), PIECE_ROWS):
+            piece = rows[start : start + PIECE_ROWS]
+            results = await asyncio.gather(
+                *(self._save_one(caller, collection, row) for row in piece), return_exceptions=True
+            )
+            for result in results:
+                if isinstance(result, BaseException) and not isinstance(result, Refusal):
+                    raise result
+                found.append(result)
+        return found
+
+    async def _save_one(self, caller: Caller, collection: Collection, row: Row) -> Saved:
+        return await self._write(
+            lambda db: saving.save(db, self._here(), caller, collection, row), background=True
         )
 
     async def one(self, caller: Caller, collection: Collection, id_: str) -> bytes | None:

@@ -277,9 +277,13 @@ class Node:
         for listener in self._failure_listeners:
             listener()
 
-    async def _write(self, transaction: Callable[[sqlite3.Connection], T]) -> T:
+    async def _write(
+        self, transaction: Callable[[sqlite3.Connection], T], *, background: bool = False
+    ) -> T:
         # The uplink is told by the writer, not by this caller, who may be cancelled between commit and answer.
-        return await self._store.write(transaction, committed=lambda _: self._uplink.wake())
+        return await self._store.write(
+            transaction, background=background, committed=lambda _: self._uplink.wake()
+        )
 
     def _here(self) -> Here:
         local = self._uplink.local

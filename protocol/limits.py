@@ -160,6 +160,7 @@ BODY_BYTES_MAX: Final = 1024 * 1024
 BATCH_MOVEMENTS_MAX: Final = 1_000
 BATCH_LINES_MAX: Final = 10_000
 """Of all movements of a batch together: they are one transaction, and 35,000 lines kept every other till waiting 1.4 s."""
+BATCH_DOCUMENTS_MAX: Final = 1_000
 LIST_LIMIT_DEFAULT: Final = 100
 LIST_LIMIT_MAX: Final = 1_000
 CURSOR_CHARS_MAX: Final = 1_000

@@ -19,6 +19,7 @@ from node.api.document_models import (
     given,
     models_of,
 )
+from node.api.document_rows import row_route
 from node.api.headers import IdempotencyKey, IfMatch
 from node.api.models import Body
 from node.api.queries import Address
@@ -58,6 +59,7 @@ def _routes(collection: Collection) -> tuple[Route, ...]:
     return (
         route("GET", every, _show_list(collection, models)),
         route("POST", every, _create(collection, models), "forbidden", "conflict", "too_large"),
+        row_route(collection, models),
         route("GET", one, _show(collection, models), "not_found"),
         route("PATCH", one, _change(collection, models), *_EDITING),
         route("DELETE", one, _archive(collection, models), *_EDITING),

@@ -150,10 +150,10 @@ def _statement(query: DocumentQuery, start: _Start) -> tuple[str, dict[str, obje
     }
     if query.since is not None:
         return _SQL["by_change"], asked
-    match query.matching.get(NUMBER):
-        case str(number):
-            lower, beyond = ids_with(number)
-            return _SQL["by_first_code"], {**asked, "first": lower, "beyond": beyond}
+    number = query.matching.get(NUMBER)
+    if isinstance(number, str):
+        lower, beyond = ids_with(number)
+        return _SQL["by_first_code"], {**asked, "first": lower, "beyond": beyond}
     first = query.matching.get(collection.identity[0]) if len(collection.identity) == 2 else None
     if not isinstance(first, str):
         return _SQL["by_id"], asked
