@@ -30,6 +30,7 @@ from node.live.stream import Stream
 from node.live.tailer import Live
 from node.metrics import NodeMetrics
 from node.reading import Reading
+from node.recalls import Recalls
 from node.replica import DATABASE_NAME, SCHEMA, identity, tokens
 from node.replica.identity import NotJoined
 from node.replica.retention import Retention
@@ -75,6 +76,7 @@ class Node:
         self.live = Live(store, metrics, self.reading.sync, world.now_ms)
         self.callers = Callers(store, world, held, self.live.end_revoked)
         self.documents = Documents(store, self._write, self._here)
+        self.recalls = Recalls(store, self._write, self._here)
         self.stocktakes = Stocktakes(store, self._write, self._here)
         self.alerts = Alerts(store, world, uplink.local, alerting, self._write, self._here)
         self._housekeeping = Housekeeping(store, world, uplink.local, retention)

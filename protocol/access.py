@@ -102,6 +102,8 @@ def _may_effect(
         return _may_count(rights, kind, effect)
     if not is_well_placed(COLLECTIONS, effect) or _outranks_stores(effect):
         return False
+    if (place := _entry_of(effect)) is not None and place not in rights.locations:
+        return False
     held = present.get(effect.key, ())
     return _may_write_in(rights, effect.scopes) and (not held or _may_write_in(rights, held))
 
@@ -127,6 +129,14 @@ def _outranks_stores(effect: FieldEffect) -> bool:
     """Whether an edit claims the rank by which the office's stand over those of stores."""
     declared = COLLECTIONS.get(effect.collection)
     return declared is not None and declared.rule(effect.field) is Rule.OFFICE and effect.rank > 0
+
+
+def _entry_of(effect: FieldEffect) -> str | None:
+    """The location whose own an entry is; None for whatever is no such entry."""
+    declared = COLLECTIONS.get(effect.collection)
+    name, _, key = effect.field.partition("/")
+    entries = () if declared is None else declared.entries
+    return key if any(one.name == name and one.of_locations for one in entries) else None
 
 
 def _not_changed_by_stores(declared: Declared, fields: Collection[str]) -> set[str]:

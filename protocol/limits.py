@@ -115,6 +115,8 @@ BARCODE_SKUS_MAX: Final = 20
 ATTRIBUTES_PER_DOCUMENT_MAX: Final = 100
 ATTRIBUTE_CHARS_MAX: Final = 500
 ATTRIBUTE_CHOICES_MAX: Final = 100
+ACKNOWLEDGEMENTS_MAX: Final = 800
+"""Locations that answer the recall of one lot, beside its attributes: as many as a document has room for."""
 DOCUMENTS_EXAMINED_MAX: Final = 1_000
 """Documents the node reads for one page of a list, however few of them are asked for."""
 
@@ -234,6 +236,9 @@ assert (
     PACKS_MAX + BARCODES_MAX + ATTRIBUTES_PER_DOCUMENT_MAX + DOCUMENT_LINES_MAX
     < FIELDS_PER_DOCUMENT_MAX
 ), "every entry that a document may have is a field"
+assert ACKNOWLEDGEMENTS_MAX + ATTRIBUTES_PER_DOCUMENT_MAX < FIELDS_PER_DOCUMENT_MAX, (
+    "every answer to a recall is a field"
+)
 assert CLAIM_IDS_MAX * 18 <= FRAME_BYTES_MAX, "a full claim fits one frame"
 assert LINES_MAX * DELTA_MAX < TOTAL_MAX, "one movement cannot leave the range of totals by itself"
 assert CERTIFICATE_BYTES_MAX + 200 <= FRAME_BYTES_BEFORE_AUTHENTICATION_MAX, (

@@ -156,7 +156,7 @@ def _row(field: Field, rule: Rule) -> str:
 
 def _entries_row(entries: Entries, rule: Rule) -> str:
     form = "list" if entries.named_by else f"map by {entries.key.words()}"
-    when = Set.ANY_TIME.value + (", by stores too" if entries.stores_change else "")
+    when = entries.set.value + (", by stores too" if entries.stores_change else "")
     words = f"{form}, of {entries.value.words()}; at most {entries.entries_max}"
     return f"| `{entries.name}` | {words} | {when} | {rule.value}, of each entry | | {entries.meaning} |"
 

@@ -125,7 +125,8 @@ def _created(collection: Collection) -> type[Body]:
             taken = _checked(field.kind, field.meaning, clears=not field.required)
             fields[field.name] = (taken, ... if field.required else None)
     for entries in collection.entries:
-        fields[entries.name] = (_entries(entries, removes=False), None)
+        if entries.set is Set.ANY_TIME:
+            fields[entries.name] = (_entries(entries, removes=False), None)
     return create_model(
         f"{collection.model}Body",
         __base__=_with_extra(extra),
@@ -141,7 +142,8 @@ def _changed(collection: Collection) -> type[Body]:
             clears = not field.required and field.name != ARCHIVED
             fields[field.name] = (_checked(field.kind, field.meaning, clears=clears), None)
     for entries in collection.entries:
-        fields[entries.name] = (_entries(entries, removes=True), None)
+        if entries.set is Set.ANY_TIME:
+            fields[entries.name] = (_entries(entries, removes=True), None)
     return create_model(
         f"{collection.model}Changes",
         __base__=_with_extra({"examples": [_example_of_changes(collection)]}),

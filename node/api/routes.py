@@ -9,6 +9,7 @@ from typing import Final
 from node.api import health, movements, openapi, operators, playground, stock, streams, sync
 from node.api.alerts import alert_routes
 from node.api.documents import document_routes
+from node.api.lots import lot_routes
 from node.api.stocktakes import stocktake_routes
 from node.api.typed import Route
 
@@ -47,7 +48,7 @@ _ROUTES: Final = (
     Route("POST", "/v1/operator/tokens/revoke", operators.revoke_tokens, ("disk_full",)),
     Route("POST", "/v1/operator/status", operators.show_status),
 )
-_DOCUMENTS: Final = (*document_routes(), *stocktake_routes())
+_DOCUMENTS: Final = (*document_routes(), *lot_routes(), *stocktake_routes())
 _PLAYGROUND: Final = (
     Route("GET", "/docs", playground.show, is_open=True),
     Route("GET", "/docs/{file}", playground.show_file, ("not_found",), is_open=True),

@@ -5,6 +5,7 @@ alone, and a tag is that of exactly the bytes that were answered: two callers wh
 different tags.
 """
 
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Final
 
@@ -14,7 +15,7 @@ from node.commands.answering import time_to_text
 from node.commands.requests import Authority, Caller
 from node.replica.documents import Held
 from protocol.declarations import COLLECTIONS
-from protocol.declarations.kinds import Instant
+from protocol.declarations.kinds import Instant, Record
 from protocol.declarations.naming import codes_of
 from protocol.declarations.reading import shown_values
 from protocol.declarations.vocabulary import EVERY_DOCUMENT, Collection
@@ -24,6 +25,16 @@ _INSTANTS: Final = {
     name: [one.name for one in (*declared.fields, *EVERY_DOCUMENT) if isinstance(one.kind, Instant)]
     for name, declared in COLLECTIONS.items()
 }
+_INSTANT_PARTS: Final = {
+    name: [
+        (entries.name, parts)
+        for entries in declared.entries
+        if isinstance(entries.value, Record)
+        and (parts := [one.name for one in entries.value.parts if isinstance(one.kind, Instant)])
+    ]
+    for name, declared in COLLECTIONS.items()
+}
+"""The maps of records that hold times, and which of their members do."""
 
 
 def document_json(collection: Collection, held: Held, *, for_office: bool) -> dict[str, object]:
@@ -34,7 +45,14 @@ def document_json(collection: Collection, held: Held, *, for_office: bool) -> di
         if isinstance(value, int):
             shown[name] = time_to_text(value)
     updated_at = time_to_text(held.updated_ms)
+    for name, parts in _INSTANT_PARTS[collection.name]:
+        shown[name] = {key: _with_times(record, parts) for key, record in shown[name].items()}  # type: ignore[attr-defined]
     return {"id": held.id, **shown, **codes_of(collection, held.id), "updated_at": updated_at}
+
+
+def _with_times(record: Mapping[str, object], parts: Sequence[str]) -> dict[str, object]:
+    times = {name: record[name] for name in parts}
+    return {**record, **{n: time_to_text(ms) for n, ms in times.items() if isinstance(ms, int)}}
 
 
 def document_body(collection: Collection, held: Held, caller: Caller) -> bytes:

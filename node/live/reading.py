@@ -20,7 +20,8 @@ from node.replica.changes import Changed
 from node.replica.stock import StockQuery, StockRow
 from protocol.codec import unpack
 from protocol.declarations import COLLECTIONS
-from protocol.declarations.naming import shown_as
+from protocol.declarations.catalogue import LOTS
+from protocol.declarations.naming import codes_of, shown_as
 from protocol.documents import fields_from_wire
 from protocol.effects import CounterEffect, DocumentKey, FieldEffect, effects_from_wire
 from protocol.ids import OpId, Scope, Seq, stock_scope
@@ -171,6 +172,7 @@ def _keys(db: sqlite3.Connection, what: Seq | Changed) -> Iterator[tuple[_Key, _
             yield ("stock", location, sku), ()
         for document in what.documents:
             yield ("document", *shown_as(COLLECTIONS, document)), ()
+            yield from _goods_of(db, document)
         for gone in what.gone_documents:
             yield ("document", *shown_as(COLLECTIONS, gone.key)), gone.scopes
         for alert in what.alerts:
@@ -186,8 +188,20 @@ def _keys(db: sqlite3.Connection, what: Seq | Changed) -> Iterator[tuple[_Key, _
             yield ("stock", effect.location, effect.sku), ()
         else:
             yield ("document", *shown_as(COLLECTIONS, effect.key)), ()
+            yield from _goods_of(db, effect.key)
     if operation.kind.startswith("move."):
         yield ("movement", operation.op_id.hex()), ()
+
+
+def _goods_of(db: sqlite3.Connection, document: DocumentKey) -> Iterator[tuple[_Key, _WasIn]]:
+    """The stock that looks otherwise when a lot does: what may not be sold is not available."""
+    if document.collection != LOTS.name:
+        return
+    # An id of another form, which no node of ours makes, names no lot.
+    match codes_of(LOTS, document.id):
+        case {"sku": sku, "code": _} as codes:
+            for (location,) in db.execute(_SQL["shelves_of_lot"], codes):
+                yield ("stock", location, sku), ()
 
 
 def _event(db: sqlite3.Connection, key: _Key, n: int, was_in: _WasIn, now_ms: int) -> Event:

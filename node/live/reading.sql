@@ -7,3 +7,7 @@ WHERE (collection, id) > (:collection, :id) ORDER BY collection, id LIMIT :limit
 
 -- name: edits
 SELECT effects FROM pending_edit WHERE collection = :collection AND id = :id ORDER BY seq;
+
+-- name: shelves_of_lot
+SELECT location FROM counter INDEXED BY counter_by_sku
+WHERE sku = :sku AND lot = :code AND account = 0 AND value <> 0;

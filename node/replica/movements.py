@@ -18,7 +18,8 @@ from protocol.operation import Operation, decode
 from runtime.queries import by_place, load_queries
 
 _SQL: Final = load_queries(__file__, "movements.sql")
-_NEWEST: Final = 2**62
+NEWEST: Final = 2**62
+"""A position beyond every movement's."""
 
 
 class Recorded(NamedTuple):
@@ -162,7 +163,7 @@ def _text(value: object) -> str | None:
 def one(db: sqlite3.Connection, op_id: OpId) -> Recorded | None:
     """A movement by its id."""
     row = db.execute(_SQL["one"], {"op_id": op_id}).fetchone()
-    return None if row is None else _recorded(row)
+    return None if row is None else recorded(row)
 
 
 def reversal_of(db: sqlite3.Connection, op_id: OpId) -> OpId | None:
@@ -178,7 +179,7 @@ def newest(db: sqlite3.Connection, query: MovementQuery) -> tuple[list[Recorded]
         Refusal: `validation_failed` for a cursor that no list gave.
     """
     asked = {
-        "before": _NEWEST if query.cursor is None else read_position(query.cursor),
+        "before": NEWEST if query.cursor is None else read_position(query.cursor),
         "location": query.location,
         "sku": query.sku,
         "lot": query.lot,
@@ -188,7 +189,7 @@ def newest(db: sqlite3.Connection, query: MovementQuery) -> tuple[list[Recorded]
         "until": query.until_ms,
         "limit": query.limit,
     }
-    found = [_recorded(row) for row in db.execute(_SQL[_best_index(query)], asked)]
+    found = [recorded(row) for row in db.execute(_SQL[_best_index(query)], asked)]
     return found, write_cursor([found[-1].position]) if len(found) == query.limit else None
 
 
@@ -206,7 +207,8 @@ def _best_index(query: MovementQuery) -> str:
     return "newest" if query.location is None else "newest_at_location"
 
 
-def _recorded(row: sqlite3.Row) -> Recorded:
+def recorded(row: sqlite3.Row) -> Recorded:
+    """A movement from the columns `position, replica, seq, body`."""
     return Recorded(
         row["position"], ReplicaId(row["replica"]), Seq(row["seq"]), decode(row["body"])
     )

@@ -8,6 +8,7 @@ from protocol.declarations.kinds import (
     Day,
     Flag,
     Id,
+    Instant,
     Money,
     Part,
     Record,
@@ -26,6 +27,7 @@ from protocol.declarations.vocabulary import (
     Writers,
 )
 from protocol.limits import (
+    ACKNOWLEDGEMENTS_MAX,
     ATTRIBUTE_CHOICES_MAX,
     BARCODE_CHARS_MAX,
     BARCODES_MAX,
@@ -226,7 +228,26 @@ LOTS: Final = Collection(
         ),
         Field("note", Text(NOTE_CHARS_MAX, lines=True), "Why it is held or recalled."),
     ),
-    entries=(OWN_ATTRIBUTES,),
+    entries=(
+        Entries(
+            "acknowledged",
+            Code("locations"),
+            Record(
+                (
+                    Part("by", Text(), "Whose token it was.", required=True),
+                    Part("at", Instant(), "When, by the clock there.", required=True),
+                    Part("recall", Instant(), "The recall that was seen.", required=True),
+                    Part("set_aside", Whole(0, DELTA_MAX), "Base units taken off the shelf."),
+                )
+            ),
+            "What each location did about a recall; an answer to an earlier one is none.",
+            entries_max=ACKNOWLEDGEMENTS_MAX,
+            stores_change=True,
+            set=Set.BY_STEPS,
+            of_locations=True,
+        ),
+        OWN_ATTRIBUTES,
+    ),
     example={"sku": "PARACETAMOL-500-TAB", "code": "L-2211", "expiry": "2027-06-30"},
     filters=("sku", "status"),
 )

@@ -266,7 +266,7 @@ class Part:
     """One member of a record."""
 
     name: str
-    kind: "Text | Code | Id | Whole | Flag | Day | Choice | Money"
+    kind: "Text | Code | Id | Whole | Flag | Day | Instant | Choice | Money"
     meaning: str
     required: bool = False
 

@@ -87,6 +87,10 @@ class Entries:
     entries_max: int
     """Of those shown and those removed together: the fields of a document never become fewer."""
     stores_change: bool = False
+    set: Set = Set.ANY_TIME
+    """`BY_STEPS` is never in a body."""
+    of_locations: bool = False
+    """Whether each entry is its location's own, whose code is its key: no other store writes it."""
     named_by: tuple[str, str] | None = None
     """Of a list of records: the members that name each, so that two people who add the same one make one entry."""
 

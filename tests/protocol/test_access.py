@@ -18,6 +18,12 @@ def in_scopes(*scopes: Scope) -> Effect:
     return field(scopes=scopes)
 
 
+def answer_of(location: str) -> Effect:
+    """What a location says to the recall of a lot."""
+    found = field(scopes=(CATALOGUE,))
+    return found._replace(collection="lots", id="A-100/L1", field=f"acknowledged/{location}")
+
+
 ALLOWED: dict[str, Effect] = {
     "stock of a location it writes": counter(location="S01"),
     "stock of another location it writes": counter(location="S03", account=Account.RESERVED),
@@ -26,6 +32,7 @@ ALLOWED: dict[str, Effect] = {
     "people of its own": in_scopes(PEOPLE),
     "a document shared with another shop": in_scopes(OWN, OTHER),
     "a shared document that is in the catalogue too": in_scopes(CATALOGUE, OWN, OTHER),
+    "its own answer to a recall": answer_of("S01"),
 }
 FORBIDDEN: dict[str, Effect] = {
     "stock of another location": counter(location="S02"),
@@ -40,6 +47,7 @@ FORBIDDEN: dict[str, Effect] = {
     "the fleet, beside a document of its own": in_scopes(OWN, Scope("fleet")),
     "documents of two other shops": in_scopes(OTHER, Scope("docs:S09")),
     "a document of another shop, beside the catalogue": in_scopes(CATALOGUE, OTHER),
+    "another shop's answer to a recall": answer_of("S02"),
 }
 
 

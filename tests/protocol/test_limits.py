@@ -53,6 +53,7 @@ TESTED_ELSEWHERE = {
     "ATTRIBUTES_PER_DOCUMENT_MAX",
     "ATTRIBUTE_CHARS_MAX",
     "ATTRIBUTE_CHOICES_MAX",
+    "ACKNOWLEDGEMENTS_MAX",
     "DOCUMENTS_EXAMINED_MAX",
     # orders, transfers, stocktakes: tests/protocol/workflows/test_caps.py; scans: test_barcodes.py
     "DOCUMENT_LINES_MAX",

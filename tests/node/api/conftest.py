@@ -1,4 +1,4 @@
-"""A node at work in a folder of its own, a till's token for it and the operator's."""
+"""A node at work in a folder of its own, a till's token for it and the operator's; and an office's."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from pytest_aiohttp.plugin import AiohttpClient
 from node.app import make_app
 from node.config import NodeSettings
 from node.node import Node
+from protocol.certificate import Role
 from runtime.world import World
 from tests.node.api.caller import ApiCaller, Http
 from tests.node.enrolled import Shop, enrolled_folder
@@ -41,3 +42,22 @@ async def till(http: Http, node: Node) -> ApiCaller:
 def operator(http: Http, shop: Shop) -> ApiCaller:
     """Give the operator."""
     return ApiCaller(http, shop.operator_token)
+
+
+@pytest.fixture
+def head_office(tmp_path: Path) -> Shop:
+    """Give the folder of a node that may write everything."""
+    return enrolled_folder(tmp_path / "office", name="office", writes=(), role=Role.OFFICE)
+
+
+@pytest.fixture
+async def office_node(head_office: Shop) -> Node:
+    """Give the office's node; the application that serves it starts and closes it."""
+    return await Node.open(head_office.folder, World())
+
+
+@pytest.fixture
+async def office(office_node: Node, aiohttp_client: AiohttpClient, head_office: Shop) -> ApiCaller:
+    """Give the office's operator."""
+    http = await aiohttp_client(make_app(office_node, NodeSettings()))
+    return ApiCaller(http, head_office.operator_token)

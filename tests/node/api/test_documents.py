@@ -9,46 +9,20 @@ import jsonschema
 import msgpack
 import pytest
 from pydantic import TypeAdapter
-from pytest_aiohttp.plugin import AiohttpClient
 from yarl import URL
 
 from node.api import data_dictionary
 from node.api.document_models import address_names, models_of
 from node.api.openapi import document
 from node.api.routes import routes
-from node.app import make_app
-from node.config import NodeSettings
-from node.node import Node
-from protocol.certificate import Role
 from protocol.declarations import COLLECTIONS
 from protocol.declarations.vocabulary import Set
 from protocol.limits import BARCODE_CHARS_MAX, LIST_LIMIT_MAX
-from runtime.world import World
 from tests.node.api.caller import ApiCaller, JsonObject, Reply, sale
-from tests.node.enrolled import Shop, enrolled_folder
 
 DOCUMENT = document(routes())
 APPLE = {"id": "apple", "name": "Apple"}
 ALL = pytest.mark.parametrize("collection", COLLECTIONS)
-
-
-@pytest.fixture
-def head_office(tmp_path: Path) -> Shop:
-    """The folder of a node that may write everything."""
-    return enrolled_folder(tmp_path / "office", name="office", writes=(), role=Role.OFFICE)
-
-
-@pytest.fixture
-async def office_node(head_office: Shop) -> Node:
-    """The node; the application that serves it starts and closes it."""
-    return await Node.open(head_office.folder, World())
-
-
-@pytest.fixture
-async def office(office_node: Node, aiohttp_client: AiohttpClient, head_office: Shop) -> ApiCaller:
-    """Its operator."""
-    http = await aiohttp_client(make_app(office_node, NodeSettings()))
-    return ApiCaller(http, head_office.operator_token)
 
 
 async def a_till(office: ApiCaller) -> ApiCaller:

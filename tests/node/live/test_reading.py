@@ -323,3 +323,24 @@ def snapshot(db: sqlite3.Connection, wanted: set[Scope] | None) -> set[tuple[str
         keys |= {event.key for event in page.events}
         place = page.following
     return keys
+
+
+def test_a_lot_that_is_recalled_is_told_with_the_stock_that_is_not_available_any_more(
+    db: sqlite3.Connection,
+) -> None:
+    here = Here(CHAIN, ME, certificate_of(writes=("S01", "S02")), 0, 1_000)
+    for key, lot, location in (("1", "L1", "S01"), ("2", "L2", "S01"), ("3", "L1", "S02")):
+        line = Line(Sku("pills"), Lot(lot), delta=5)
+        goods = Movement(MoveKind.RECEIVE, Location(location), (line,))
+        commands.record(db, here, TILL, goods, key)
+    follower = Follower()
+    follower.follow(db)
+    status = row(1, status=("recalled", 10))._replace(collection="lots", id="pills/L1")
+    take_in(db, status, own=0)
+    assert sorted(follower.follow(db)) == [EventName.DOCUMENT, EventName.STOCK, EventName.STOCK]
+    assert follower.rows == listed(db)
+    available = {location: shown["available"] for (location, _), shown in follower.rows.items()}
+    assert available == {"S01": 5, "S02": 0}
+    odd = row(2, status=("recalled", 10))._replace(collection="lots", id="names no lot")
+    take_in(db, odd, own=0)
+    assert follower.follow(db) == [EventName.DOCUMENT]
