@@ -34,6 +34,7 @@ from node.recalls import Recalls
 from node.replica import DATABASE_NAME, SCHEMA, identity, tokens
 from node.replica.identity import NotJoined
 from node.replica.retention import Retention
+from node.scanning import Scanning
 from node.stocktakes import Stocktakes
 from node.uplink import Uplink
 from protocol.ids import OpId, ReplicaId, Scope
@@ -78,6 +79,7 @@ class Node:
         self.documents = Documents(store, self._write, self._here)
         self.recalls = Recalls(store, self._write, self._here)
         self.stocktakes = Stocktakes(store, self._write, self._here)
+        self.scanning = Scanning(store, self._write, self._here)
         self.alerts = Alerts(store, world, uplink.local, alerting, self._write, self._here)
         self._housekeeping = Housekeeping(store, world, uplink.local, retention)
         self._background: list[asyncio.Task[None]] = []
@@ -158,6 +160,7 @@ class Node:
         self._background = [
             asyncio.create_task(self._housekeeping.run(), name="housekeeping"),
             asyncio.create_task(self.verifier.run(), name="verifier"),
+            asyncio.create_task(self.scanning.keep_whole(), name="index"),
         ]
 
     async def close(self) -> None:

@@ -110,6 +110,8 @@ SCAN_CHARS_MAX: Final = 4_000
 PACKS_MAX: Final = 50
 BARCODES_MAX: Final = 200
 """Of one SKU, over all its suppliers and years."""
+LINE_PACKS_MAX: Final = 1_000_000
+"""Packs that one line of a movement names."""
 BARCODE_SKUS_MAX: Final = 20
 """SKUs that a scan offers; a barcode is on two when somebody erred, on more when a number stands for a whole shelf."""
 ATTRIBUTES_PER_DOCUMENT_MAX: Final = 100

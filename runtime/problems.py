@@ -33,11 +33,13 @@ STATUS_BY_CODE: Mapping[str, int] = {
     "conflict": 409,
     "insufficient_stock": 409,
     "lot_not_usable": 409,
+    "ambiguous_barcode": 409,
     "precondition_failed": 412,
     "too_large": 413,
     "unsupported_media_type": 415,
     "foreign_host": 421,
     "idempotency_key_reused": 422,
+    "unknown_barcode": 422,
     "validation_failed": 422,
     "rate_limited": 429,
     "internal": 500,
@@ -50,6 +52,7 @@ _CODE_BY_STATUS = {
     for code, status in STATUS_BY_CODE.items()
     if code not in {"idempotency_key_missing", "malformed_body", "foreign_origin"}
     and code not in {"insufficient_stock", "lot_not_usable", "idempotency_key_reused"}
+    and code not in {"ambiguous_barcode", "unknown_barcode"}
 }
 _SENTENCE_BY_CODE = {
     "not_found": "There is nothing at this address.",

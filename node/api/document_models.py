@@ -83,7 +83,18 @@ class DocumentModels:
 
 
 def models_of(collection: Collection) -> DocumentModels:
-    """Make them; once, when the routes are made."""
+    """Make them, or give those that were made: a document's shape has one name in the description, whoever shows it."""
+    made_of, made = _MADE.get(collection.name, (None, None))
+    if made is None or made_of is not collection:
+        made = _models(collection)
+        _MADE[collection.name] = (collection, made)
+    return made
+
+
+_MADE: Final[dict[str, tuple[Collection, DocumentModels]]] = {}
+
+
+def _models(collection: Collection) -> DocumentModels:
     shown = _shown(collection)
     return DocumentModels(
         _created(collection),

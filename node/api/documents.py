@@ -57,7 +57,7 @@ def _routes(collection: Collection) -> tuple[Route, ...]:
         return Route(method, path, handler, problems, tag=collection.name)
 
     return (
-        route("GET", every, _show_list(collection, models)),
+        route("GET", every, list_handler(collection, models)),
         route("POST", every, _create(collection, models), "forbidden", "conflict", "too_large"),
         row_route(collection, models),
         route("GET", one, _show(collection, models), "not_found"),
@@ -66,7 +66,9 @@ def _routes(collection: Collection) -> tuple[Route, ...]:
     )
 
 
-def _show_list(collection: Collection, models: DocumentModels) -> Callable[..., Any]:
+def list_handler(collection: Collection, models: DocumentModels) -> Callable[..., Any]:
+    """What lists a collection by id, or by what changed."""
+
     async def show_list(node: Node, caller: Caller, asked: Listed) -> web.Response:
         since = None if asked.changed_since is None else since_of(asked.changed_since)
         archived = {"true": True, "false": False, "any": None}[

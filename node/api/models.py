@@ -7,10 +7,9 @@ once is in `translation`.
 
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field
 
 from node.api.values import (
-    CODE_SCHEMA,
     KINDS_BY_HAND,
     Code,
     Currency,
@@ -22,16 +21,16 @@ from node.api.values import (
     KeyText,
     Name,
     Note,
+    PackCount,
     Quantity,
     Reason,
     RecordedKind,
     Reference,
+    Scan,
 )
 from node.commands.picking import PICKED
 from protocol.limits import BATCH_MOVEMENTS_MAX, LINES_MAX
 from protocol.movements import RULES, MoveKind, Sign
-
-NOT_YET: Final = WithJsonSchema({"type": "null", "description": "Comes with the catalogue."})
 
 
 class Body(BaseModel):
@@ -48,21 +47,36 @@ class UnitCost(Body):
 
 
 class LineBody(Body):
-    """One line of a movement: a signed `delta` in base units, or for a count what was `counted`."""
+    """One line of a movement: a signed `delta` in base units, or for a count what was `counted`.
 
-    model_config = ConfigDict(json_schema_extra={"required": ["sku"]})
+    In their place `packs` says how many of a `pack` of the SKU, or of what the `barcode` is on; a barcode alone is one of
+    it, where the kind says which way goods go. A GS1 code's lot, quantity and, of goods received, expiry are taken where
+    the line does not say them.
+    """
 
-    sku: Annotated[Code | None, CODE_SCHEMA] = None
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["sku"], "properties": {"sku": {"type": "string"}}},
+                {"required": ["barcode"], "properties": {"barcode": {"type": "string"}}},
+            ]
+        }
+    )
+
+    sku: Annotated[
+        Code | None, Field(description="With a barcode, which of those that it is on.")
+    ] = None
+    barcode: Annotated[Scan | None, Field(description="As it was scanned.")] = None
     lot: Code | None = None
     delta: Delta | None = None
     counted: Quantity | None = None
+    pack: Annotated[Name | None, Field(description="The name of a pack; goes with `packs`.")] = None
+    packs: Annotated[
+        PackCount | None, Field(description="Signed as `delta` is; of a count, what was counted.")
+    ] = None
     supplier: Name | None = None
     unit_cost: UnitCost | None = None
     expiry: Date | None = None
-    # Known, so that whoever sends them reads why they are refused and not that they do not exist.
-    pack: Annotated[Any, NOT_YET] = None
-    packs: Annotated[Any, NOT_YET] = None
-    barcode: Annotated[Any, NOT_YET] = None
 
 
 def _asked_of(kind: MoveKind) -> tuple[str, Sign, bool, bool]:
@@ -70,6 +84,29 @@ def _asked_of(kind: MoveKind) -> tuple[str, Sign, bool, bool]:
     rule = RULES[kind]
     amount = "counted" if kind is MoveKind.COUNT else "delta"
     return amount, rule.sign, rule.needs_reason, kind is MoveKind.RECEIVE
+
+
+_BOUNDS: Final = {Sign.IN: {"minimum": 0}, Sign.OUT: {"maximum": 0}, Sign.EITHER: {}}
+
+
+def _line_of(amount: str, sign: Sign, absent: list[str]) -> dict[str, Any]:
+    """How many of what a line may say: base units, packs, or nothing but a barcode."""
+    bound = {"minimum": 0} if amount == "counted" else _BOUNDS[sign]
+    nothing, text = {"type": "null"}, {"type": "string"}
+    number = {"type": "integer", **bound}
+    in_units = {"properties": {amount: number, "pack": nothing, "packs": nothing}}
+    in_packs = {
+        "properties": {amount: nothing, "packs": number},
+        "anyOf": [
+            {"properties": {"pack": text}, "required": ["pack"]},
+            {"properties": {"barcode": text}, "required": ["barcode"]},
+        ],
+    }
+    ways = [{**in_units, "required": [amount]}, {**in_packs, "required": ["packs"]}]
+    if sign is not Sign.EITHER:
+        alone = {"barcode": text, amount: nothing, "pack": nothing, "packs": nothing}
+        ways.append({"properties": alone, "required": ["barcode"]})
+    return {"properties": dict.fromkeys(absent, nothing), "anyOf": ways}
 
 
 def _by_kind() -> list[Any]:
@@ -80,10 +117,7 @@ def _by_kind() -> list[Any]:
         absent = ["delta" if amount == "counted" else "counted"]
         if not goods_in:
             absent += ["supplier", "unit_cost", "expiry"]
-        bound = {Sign.IN: {"minimum": 0}, Sign.OUT: {"maximum": 0}, Sign.EITHER: {}}[sign]
-        line: dict[str, Any] = {name: {"type": "null"} for name in absent}
-        line[amount] = {"type": "integer", **bound}
-        then: dict[str, Any] = {"lines": {"items": {"properties": line, "required": [amount]}}}
+        then: dict[str, Any] = {"lines": {"items": _line_of(amount, sign, absent)}}
         if needs_reason:
             then["reason"] = {"type": "string", "pattern": r"\S"}
         kinds = [kind.value for kind in KINDS_BY_HAND if _asked_of(kind) == asked]

@@ -32,11 +32,13 @@ MEANING: Final[Mapping[str, str]] = {
     "insufficient_stock": "There is not enough, and this location refuses to go below zero.",
     "lot_not_usable": "A line takes goods of a lot that has expired, or is held, quarantined or recalled; `errors` says "
     "which line, and its `type` why.",
+    "ambiguous_barcode": "A line's barcode is on several SKUs; `errors` names each: send the line again with its sku.",
     "precondition_failed": "What is to be changed is not in the state that If-Match names.",
     "too_large": "The body, or what it holds, is larger than is taken.",
     "unsupported_media_type": "The body must be JSON or MessagePack, in UTF-8 and not compressed.",
     "foreign_host": "This host is not served here.",
     "idempotency_key_reused": "The key was used before, for another request.",
+    "unknown_barcode": "A line's barcode is on no SKU here: link it by POST /v1/skus/{code}/barcodes, or send its sku.",
     "validation_failed": "The request does not fit its description; `errors` says where.",
     "rate_limited": "Too many requests; come back after the seconds in Retry-After.",
     "internal": "Something went wrong here; the log has it under the id in `detail`.",

@@ -10,8 +10,18 @@ from node.api import health, movements, openapi, operators, playground, stock, s
 from node.api.alerts import alert_routes
 from node.api.documents import document_routes
 from node.api.lots import lot_routes
+from node.api.skus import sku_routes
 from node.api.stocktakes import stocktake_routes
 from node.api.typed import Route
+
+
+def _in_place(of_all: Iterable[Route], own: Iterable[Route]) -> Iterable[Route]:
+    """The addresses of every collection, with one's own in the place of those that it serves in another way."""
+    left = {(route.method, route.path): route for route in own}
+    for route in of_all:
+        yield left.pop((route.method, route.path), route)
+    yield from left.values()
+
 
 _ROUTES: Final = (
     Route("GET", "/healthz", health.alive, is_open=True),
@@ -22,7 +32,13 @@ _ROUTES: Final = (
         "POST",
         "/v1/movements",
         movements.record,
-        ("forbidden", "insufficient_stock", "lot_not_usable"),
+        (
+            "forbidden",
+            "insufficient_stock",
+            "lot_not_usable",
+            "ambiguous_barcode",
+            "unknown_barcode",
+        ),
     ),
     Route("GET", "/v1/movements", movements.show_list),
     Route("POST", "/v1/movements/batch", movements.record_batch, ("disk_full",)),
@@ -48,7 +64,11 @@ _ROUTES: Final = (
     Route("POST", "/v1/operator/tokens/revoke", operators.revoke_tokens, ("disk_full",)),
     Route("POST", "/v1/operator/status", operators.show_status),
 )
-_DOCUMENTS: Final = (*document_routes(), *lot_routes(), *stocktake_routes())
+_DOCUMENTS: Final = (
+    *_in_place(document_routes(), sku_routes()),
+    *lot_routes(),
+    *stocktake_routes(),
+)
 _PLAYGROUND: Final = (
     Route("GET", "/docs", playground.show, is_open=True),
     Route("GET", "/docs/{file}", playground.show_file, ("not_found",), is_open=True),

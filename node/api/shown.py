@@ -72,6 +72,12 @@ class LineShown(Shown):
     """Signed, in base units; of a count, the difference that it found."""
     counted: Count | None = None
     """Only in a count: what was on the shelf."""
+    barcode: str | None = None
+    """Where a scan said which SKU: what was scanned."""
+    pack: str | None = None
+    """Where a pack was named, or is what was scanned."""
+    packs: int | None = None
+    """How many of it, where the line said that."""
     supplier: str | None = None
     unit_cost: UnitCost | None = None
     expiry: Day | None = None

@@ -12,17 +12,16 @@ from pydantic import ValidationError
 from node.api.bodies import as_object
 from node.api.models import LineBody, MovementBody
 from node.commands.picking import PICKED
-from node.commands.requests import Line, Movement
+from node.commands.requests import Line, Movement, Said
 from protocol.ids import NO_LOT, Location, Lot, Sku
 from protocol.limits import IDEMPOTENCY_KEY_CHARS_MAX
-from protocol.movements import RULES, MoveKind, sign_fault
+from protocol.movements import RULES, MoveKind, Sign, sign_fault
 from runtime.problems import ERRORS_MAX, Problem, problem_of
 
 Fault = Mapping[str, object]
 
-_WITH_CATALOGUE: Final = "comes with the catalogue; send sku and delta in base units"
 _WITH_DOCUMENTS: Final = "is recorded through its own document, not as a movement"
-_NOT_YET: Final = ("pack", "packs", "barcode")
+_SAID: Final = {"barcode", "pack", "packs"}
 _GOODS_IN: Final = ("supplier", "unit_cost", "expiry")
 _ONLY_GOODS_IN: Final = set(_GOODS_IN)
 _NO_FACTS: Final[Mapping[str, object]] = {}
@@ -105,18 +104,32 @@ def _faults(body: MovementBody) -> Iterator[Fault]:
 
 def _line_faults(kind: MoveKind, line: LineBody) -> Iterator[tuple[str, str, str]]:
     """Yield (field, type, message) for each fault of a line."""
-    unknown = [name for name in _NOT_YET if getattr(line, name) is not None]
-    for name in unknown:
-        yield name, "catalogue", _WITH_CATALOGUE
-    if unknown:
-        return
-    if line.sku is None:
-        yield "sku", "missing", "is required"
-    yield from _quantity_faults(kind, line)
+    if line.sku is None and line.barcode is None:
+        yield "sku", "missing", "is required, or a barcode"
+    if line.packs is None:
+        if line.pack is not None:
+            yield "packs", "missing", "is required: how many of the pack"
+        yield from _quantity_faults(kind, line)
+    else:
+        yield from _packs_faults(kind, line)
     if kind is not MoveKind.RECEIVE and not _ONLY_GOODS_IN.isdisjoint(line.model_fields_set):
         for name in _GOODS_IN:
             if getattr(line, name) is not None:
                 yield name, "kind", "belongs to received goods only"
+
+
+def _packs_faults(kind: MoveKind, line: LineBody) -> Iterator[tuple[str, str, str]]:
+    assert line.packs is not None, "asked only of a line that has some"
+    if line.pack is None and line.barcode is None:
+        yield "pack", "missing", "is required: of what, unless a barcode says it"
+    for name in ("delta", "counted"):
+        if getattr(line, name) is not None:
+            yield name, "kind", "is worked out from packs"
+    if kind is MoveKind.COUNT:
+        if line.packs < 0:
+            yield "packs", "sign", "of a count cannot be negative"
+    elif message := sign_fault(kind, line.packs):
+        yield "packs", "sign", message
 
 
 def _quantity_faults(kind: MoveKind, line: LineBody) -> Iterator[tuple[str, str, str]]:
@@ -129,22 +142,28 @@ def _quantity_faults(kind: MoveKind, line: LineBody) -> Iterator[tuple[str, str,
     if line.counted is not None:
         yield "counted", "kind", "belongs to the kind count only"
     if line.delta is None:
-        yield "delta", "missing", "is required"
+        if line.barcode is None or RULES[kind].sign is Sign.EITHER:
+            yield "delta", "missing", "is required, or packs"
     elif message := sign_fault(kind, line.delta):
         yield "delta", "sign", message
 
 
 def _line(body: LineBody) -> Line:
-    assert body.sku is not None, "a line without one is a fault"
     return Line(
-        sku=Sku(body.sku),
+        sku=Sku(body.sku or ""),
         lot=NO_LOT if body.lot is None else Lot(body.lot),
         delta=body.delta,
         counted=body.counted,
         facts=_NO_FACTS
         if body.model_fields_set.isdisjoint(_GOODS_IN)
         else body.model_dump(include=_ONLY_GOODS_IN, exclude_none=True),
+        said=None if body.model_fields_set.isdisjoint(_SAID) else _said(body),
     )
+
+
+def _said(body: LineBody) -> Said | None:
+    said = Said(body.barcode, body.pack, body.packs)
+    return None if said == Said() else said
 
 
 def _fault(kind: str, message: str, *loc: str | int) -> Fault:

@@ -33,11 +33,13 @@ from protocol.limits import (
     DETAILS_BYTES_MAX,
     IDEMPOTENCY_KEY_CHARS_MAX,
     INT_MAX,
+    LINE_PACKS_MAX,
     LIST_LIMIT_MAX,
     NAME_CHARS_MAX,
     NOTE_CHARS_MAX,
     REASON_CHARS_MAX,
     REFERENCE_CHARS_MAX,
+    SCAN_CHARS_MAX,
     TIME_MS_MAX,
     TOTAL_MAX,
 )
@@ -207,6 +209,9 @@ Note = Annotated[
 ]
 Delta = Annotated[int, Field(ge=-DELTA_MAX, le=DELTA_MAX)]
 Quantity = Annotated[int, Field(ge=0, le=TOTAL_MAX)]
+PackCount = Annotated[int, Field(ge=-LINE_PACKS_MAX, le=LINE_PACKS_MAX)]
+Scan = Annotated[str, Field(min_length=1, max_length=SCAN_CHARS_MAX)]
+"""What a scanner sends, control characters and all: see `protocol.barcodes`."""
 Currency = Annotated[str, Field(pattern="^[A-Z]{3}$")]
 """ISO 4217."""
 Date = Annotated[

@@ -36,7 +36,7 @@ _ACCOUNTS: Final[Mapping[int, str]] = {account.value: account.name.lower() for a
 def plain(movement: Movement) -> list[object]:
     """A movement as plain values, for comparing a repeat with the first request."""
     lines = [
-        [line.sku, line.lot, line.delta, line.counted, with_sorted_keys(line.facts)]
+        [line.sku, line.lot, line.delta, line.counted, with_sorted_keys(line.facts), *_said(line)]
         for line in movement.lines
     ]
     head = [
@@ -52,6 +52,11 @@ def plain(movement: Movement) -> list[object]:
 
 
 def repeat(kept: Kept, request: bytes) -> Answer:
+def _said(line: Line) -> list[object]:
+    # Nothing for a line in base units, as it was before lines could say anything else.
+    return [] if line.said is None else [line.said.barcode, line.said.pack, line.said.packs]
+
+
     """Answer what was answered before.
 
     Raises:

@@ -13,6 +13,7 @@ from node.commands import answering
 from node.commands.answering import Warned, warned
 from node.commands.picking import Picker
 from node.commands.requests import Answer, Caller, Line, Movement, Refusal
+from node.commands.scanning import in_base_units
 from node.commands.shelves import Shelves
 from node.commands.shortages import check_shortage
 from node.replica import answers, changes, log, movements, view
@@ -48,13 +49,15 @@ def record(
     """Record a movement, or answer again what was answered to this key. Durable with the transaction.
 
     Raises:
-        Refusal: `forbidden`, `idempotency_key_reused`, `insufficient_stock`, `lot_not_usable`, `validation_failed`.
+        Refusal: `forbidden`, `idempotency_key_reused`, `insufficient_stock`, `lot_not_usable`, `validation_failed`; and
+            for what was scanned, see `scanning.in_base_units`.
     """
     slot = Slot(caller.name, ROUTE, key)
     request = answers.request_digest(answering.plain(movement))
     if (kept := answers.find(db, slot)) is not None:
         return answering.repeat(kept, request)
     check_may_write(here, movement.location, movement.kind)
+    movement = in_base_units(db, movement, here.now_ms)
     id_ = op_id(here.chain, movement.location, caller.name, ROUTE, key)
     shelves = Shelves(db, movement.location)
     picker = Picker(db, caller, movement, shelves, here.now_ms)

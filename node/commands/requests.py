@@ -28,15 +28,28 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """What a line says in place of a SKU or of base units: what was scanned, how many packs."""
+
+    barcode: str | None = None
+    """As it came from the scanner."""
+    pack: str | None = None
+    packs: int | None = None
+    """Signed as `delta` is; of a count, what was counted."""
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a movement; exactly one of `delta` and `counted` is given."""
+    """One line of a movement; exactly one of `delta` and `counted` is given, once `commands.scanning` has seen `said`."""
 
     sku: Sku
+    """"" where only a barcode says which."""
     lot: Lot
     delta: int | None = None
     counted: int | None = None
     facts: Mapping[str, object] = field(default_factory=dict)
     """`supplier`, `unit_cost`, `expiry` of goods received: kept with the operation, no effect on stock."""
+    said: Said | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,8 +157,10 @@ def is_whole(db: sqlite3.Connection) -> bool:
 
 def begin_if_missing(db: sqlite3.Connection) -> None:
     """Have the index made anew if it has not as many SKUs as there are documents of them; a millisecond for 20,000."""
-    if db.execute(_SQL["count_differs"]).fetchone()[0]:
-        db.execute(_SQL["begin_indexing"])
+    is_missing = db.execute(_SQL["count_differs"]).fetchone()[0]
+    if is_missing and db.execute(_SQL["begin_indexing"]).rowcount:
+        # Texts that were lost are not told to FTS5 any more, which needs them to forget their words.
+        db.execute(_SQL["rebuild_words"])
 
 
 def index_piece(db: sqlite3.Connection) -> bool:

@@ -51,6 +51,9 @@ SELECT after FROM indexing WHERE only = 1;
 -- name: begin_indexing
 INSERT INTO indexing (only, after) VALUES (1, '') ON CONFLICT (only) DO NOTHING;
 
+-- name: rebuild_words
+INSERT INTO sku_search (sku_search) VALUES ('rebuild');
+
 -- name: go_on_indexing
 UPDATE indexing SET after = :after WHERE only = 1;
 

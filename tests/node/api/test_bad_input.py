@@ -29,7 +29,12 @@ def nested(depth: int) -> object:
 
 def with_line(**fields: object) -> JsonObject:
     """A sale with one line of these fields."""
-    return {"kind": "sale", "location": "S01", "lines": [fields]}
+    return line_of("sale", **fields)
+
+
+def line_of(kind: str, **fields: object) -> JsonObject:
+    """A movement of a kind with one line of these fields."""
+    return {"kind": kind, "location": "S01", "reason": "why", "lines": [fields]}
 
 
 @pytest.fixture
@@ -116,8 +121,17 @@ WRONG_SHAPES: dict[str, object] = {
         "lines": [{"sku": "A1", "counted": 2 * 10**9}],
     },
     "sale with counted": with_line(sku="A1", counted=1),
-    "a pack": with_line(pack="box of 20", packs=-2),
-    "a barcode": with_line(barcode="5901234123457"),
+    "a pack of nothing": with_line(pack="box of 20", packs=-2),
+    "a pack that nobody has described": with_line(sku="A1", pack="box of 20", packs=-2),
+    "a pack without a number": with_line(sku="A1", pack="box of 20", delta=-2),
+    "packs of what": with_line(sku="A1", packs=-2),
+    "packs and a delta": with_line(sku="A1", pack="box of 20", packs=-2, delta=-40),
+    "packs upwards": with_line(sku="A1", pack="box of 20", packs=2),
+    "an empty barcode": with_line(barcode=""),
+    "a barcode that is a number": with_line(barcode=5901234123457),
+    "a barcode alone where either way goes": line_of("adjust", barcode="96385074"),
+    "a barcode alone in a count": line_of("count", barcode="96385074"),
+    "a count of fewer than no packs": line_of("count", sku="A1", pack="box", packs=-1),
     "sale with a supplier": with_line(sku="A1", delta=-1, supplier="Acme"),
     "a cost that is a float": {
         "kind": "receive",

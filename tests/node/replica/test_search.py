@@ -203,7 +203,6 @@ def empty(db: sqlite3.Connection) -> None:
     """An index as a database has it that is new to one."""
     db.execute("DELETE FROM sku_text")
     db.execute("DELETE FROM sku_barcode")
-    db.execute("INSERT INTO sku_search (sku_search) VALUES ('rebuild')")
 
 
 def test_a_missing_index_is_made_anew_in_pieces_while_edits_go_on(db: sqlite3.Connection) -> None:
@@ -235,7 +234,6 @@ def test_what_the_index_has_and_no_document_says_is_seen_and_goes(db: sqlite3.Co
         "INSERT INTO sku_text (id, archived, code, name, barcodes, sort, more)"
         " VALUES ('GONE', 0, 'gone', 'gone', '', '', '')"
     )
-    db.execute("INSERT INTO sku_search (sku_search) VALUES ('rebuild')")
     db.execute("INSERT INTO sku_barcode VALUES ('7', 'GONE', 1)")
     assert list(search.differing(db)) == ["GONE"]
     assert verify.problems(db) == ["skus/GONE: the index by which it is found says something else"]
