@@ -119,6 +119,8 @@ ATTRIBUTE_CHARS_MAX: Final = 500
 ATTRIBUTE_CHOICES_MAX: Final = 100
 ACKNOWLEDGEMENTS_MAX: Final = 800
 """Locations that answer the recall of one lot, beside its attributes: as many as a document has room for."""
+LOTS_COMPARED_MAX: Final = 1_000
+"""Lots of a SKU that a received one is compared with, of those on shelves and of those described: a millisecond and a half."""
 DOCUMENTS_EXAMINED_MAX: Final = 1_000
 """Documents the node reads for one page of a list, however few of them are asked for."""
 

@@ -71,6 +71,11 @@ def standing(facts: LotFacts, today: str) -> Standing:
     return Standing.EXPIRED if is_expired else Standing.OK
 
 
+def folded(code: str) -> str:
+    """A lot's code as people mistake it for another: without case and spaces. Codes themselves differ by both."""
+    return "".join(code.split()).casefold()
+
+
 def pick(lots: Iterable[LotStock], quantity: int, today: str) -> tuple[Part, ...]:
     """Split a quantity into lots: the first to expire goes first, those without a last day go last, equals by code.
 

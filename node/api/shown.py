@@ -144,6 +144,10 @@ class Notice(Shown):
     code: str
     sku: str
     detail: str
+    lot: str | None = None
+    """Only where it is about one."""
+    similar_to: list[str] | None = None
+    """Of `similar_lot`: the lots that are spelt alike."""
 
 
 class MovementRecorded(MovementShown):

@@ -11,6 +11,7 @@ from typing import Final
 
 from node.commands import answering
 from node.commands.answering import Warned, warned
+from node.commands.likeness import similar_lots
 from node.commands.picking import Picker
 from node.commands.requests import Answer, Caller, Line, Movement, Refusal
 from node.commands.scanning import in_base_units
@@ -67,6 +68,8 @@ def record(
     short = check_shortage(db, movement.location, shelves, deltas, uncovered)
     warnings = [warned("negative_stock", sku) for sku in short]
     warnings += [warned("no_usable_lot", sku) for sku in uncovered]
+    if movement.kind is MoveKind.RECEIVE:
+        warnings += similar_lots(db, ((line.sku, line.lot) for line, _ in weighed))
     operation = _operation(here, caller, movement, id_, weighed)
     return _append(db, here, operation, shelves, None, slot, request, warnings)
 

@@ -197,11 +197,10 @@ def _goods_of(db: sqlite3.Connection, document: DocumentKey) -> Iterator[tuple[_
     """The stock that looks otherwise when a lot does: what may not be sold is not available."""
     if document.collection != LOTS.name:
         return
-    # An id of another form, which no node of ours makes, names no lot.
-    match codes_of(LOTS, document.id):
-        case {"sku": sku, "code": _} as codes:
-            for (location,) in db.execute(_SQL["shelves_of_lot"], codes):
-                yield ("stock", location, sku), ()
+    codes = codes_of(LOTS, document.id)
+    if codes.keys() == set(LOTS.identity):  # an id of another form, which no node of ours makes, names no lot
+        for (location,) in db.execute(_SQL["shelves_of_lot"], codes):
+            yield ("stock", location, codes["sku"]), ()
 
 
 def _event(db: sqlite3.Connection, key: _Key, n: int, was_in: _WasIn, now_ms: int) -> Event:

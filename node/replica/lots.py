@@ -16,11 +16,12 @@ import orjson
 
 from node.replica import documents
 from protocol.codec import unpack
-from protocol.declarations.catalogue import LOCATIONS
-from protocol.declarations.naming import id_of
+from protocol.declarations.catalogue import LOCATIONS, LOTS
+from protocol.declarations.naming import codes_of, id_of
 from protocol.declarations.reading import Values, shown_value
 from protocol.declarations.vocabulary import ARCHIVED
 from protocol.ids import Lot
+from protocol.limits import LOTS_COMPARED_MAX
 from protocol.picking import UNDESCRIBED, LotFacts, Standing, facts_of, standing
 from runtime.queries import load_queries
 
@@ -72,6 +73,15 @@ class Lots:
 def on_hand(db: sqlite3.Connection, location: str, sku: str) -> dict[Lot, int]:
     """What is shown of each lot of a SKU at a location, but for those of which nothing is left."""
     return dict(db.execute(_SQL["on_hand"], {"location": location, "sku": sku}).fetchall())
+
+
+def known(db: sqlite3.Connection, sku: str) -> set[str]:
+    """The lots of a SKU that were ever counted anywhere, as far as this node reads, or are described."""
+    first = id_of([sku, ""])
+    asked = {"sku": sku, "limit": LOTS_COMPARED_MAX, "first": first, "beyond": first[:-1] + "0"}
+    found = {lot for (lot,) in db.execute(_SQL["counted"], asked)}
+    ids = [id_ for (id_,) in db.execute(_SQL["described"], asked)]
+    return found | {codes_of(LOTS, id_)["code"] for id_ in ids}
 
 
 def day_at(now_ms: int, time_zone: str) -> str:

@@ -54,6 +54,7 @@ TESTED_ELSEWHERE = {
     "ATTRIBUTE_CHARS_MAX",
     "ATTRIBUTE_CHOICES_MAX",
     "ACKNOWLEDGEMENTS_MAX",
+    "LOTS_COMPARED_MAX",
     "DOCUMENTS_EXAMINED_MAX",
     # orders, transfers, stocktakes: tests/protocol/workflows/test_caps.py; scans: test_barcodes.py
     "DOCUMENT_LINES_MAX",

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.ids import NO_LOT, Lot
-from protocol.picking import LotFacts, LotStock, Part, Standing, facts_of, pick, standing
+from protocol.picking import LotFacts, LotStock, Part, Standing, facts_of, folded, pick, standing
 from protocol.workflows.alerts import LotLevel, lot_marks
 
 TODAY = "2026-11-22"
@@ -120,3 +120,9 @@ def test_what_is_told_as_expired_is_what_is_not_sold_any_more(day: str) -> None:
     marks = lot_marks(LotLevel("S01", "PILLS", "L7", 3, day), today=TODAY, expiring_until=LATER)
     told = {one.condition.value for one, mark in marks.items() if mark.begins}
     assert ("expired" in told) is (standing(LotFacts(expiry=day), TODAY) is Standing.EXPIRED)
+
+
+def test_codes_that_differ_by_case_and_spaces_alone_look_alike() -> None:
+    assert folded("L-2211") == folded(" l -2211") == folded("L\u00a0-2211\u2003")
+    assert len({folded(code) for code in ("L-2211", "L2211", "L-02211", "L-22I1")}) == 4
+    assert folded("STRASSE") == folded("stra\u00dfe")
