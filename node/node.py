@@ -37,6 +37,7 @@ from node.replica.retention import Retention
 from node.scanning import Scanning
 from node.stocktakes import Stocktakes
 from node.uplink import Uplink
+from node.workflows import Workflows
 from protocol.ids import OpId, ReplicaId, Scope
 from runtime.folder import Folder
 from runtime.keys import load_or_create_signing_key
@@ -78,6 +79,7 @@ class Node:
         self.callers = Callers(store, world, held, self.live.end_revoked)
         self.documents = Documents(store, self._write, self._here)
         self.recalls = Recalls(store, self._write, self._here)
+        self.workflows = Workflows(self._write, self._here)
         self.stocktakes = Stocktakes(store, self._write, self._here)
         self.scanning = Scanning(store, self._write, self._here)
         self.alerts = Alerts(store, world, uplink.local, alerting, self._write, self._here)

@@ -10,8 +10,10 @@ from node.api import health, movements, openapi, operators, playground, stock, s
 from node.api.alerts import alert_routes
 from node.api.documents import document_routes
 from node.api.lots import lot_routes
+from node.api.orders import ORDER_ROUTES
 from node.api.skus import sku_routes
 from node.api.stocktakes import stocktake_routes
+from node.api.transfers import TRANSFER_ROUTES
 from node.api.typed import Route
 
 
@@ -63,6 +65,8 @@ _ROUTES: Final = (
     Route("POST", "/v1/operator/tokens", operators.create_token, ("disk_full",)),
     Route("POST", "/v1/operator/tokens/revoke", operators.revoke_tokens, ("disk_full",)),
     Route("POST", "/v1/operator/status", operators.show_status),
+    *TRANSFER_ROUTES,
+    *ORDER_ROUTES,
 )
 _DOCUMENTS: Final = (
     *_in_place(document_routes(), sku_routes()),

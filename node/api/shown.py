@@ -92,6 +92,8 @@ class DocumentOf(Shown):
     id: str
     action: str
     """What was done with it."""
+    event: str | None
+    """Under which it says that these goods moved, to take them back by; null of what moved none."""
 
 
 class AccountLine(Shown):

@@ -17,12 +17,14 @@ from node.commands.depicting import document_json, sees_office_part
 from node.commands.documents import Written, op_id_of, repeat
 from node.commands.editable import rights_of
 from node.commands.movements import Here
+from node.commands.picking import OVERRIDE, find_unusable, refuse_unusable
 from node.commands.requests import Authority, Caller, Refusal
 from node.commands.shelves import Shelves
 from node.commands.shortages import check_shortage
 from node.replica import answers, changes, documents, log, movements, view
 from node.replica.answers import Kept, Slot
 from node.replica.documents import Held
+from node.replica.lots import Lots
 from protocol.access import device_may
 from protocol.certificate import Role
 from protocol.clock import Stamp, next_stamp
@@ -37,6 +39,7 @@ from protocol.ids import Location, Lot, OpId, Scope, Seq, Sku
 from protocol.limits import TOTAL_MAX
 from protocol.movements import MoveKind
 from protocol.operation import Operation, encode
+from protocol.workflows.progress import event_of
 from protocol.workflows.steps import (
     Fault,
     FieldWrite,
@@ -51,7 +54,7 @@ _VERSION: Final = 1
 _CODES: Final[Mapping[Fault, str]] = {
     Fault.WRONG_STAGE: "conflict",
     Fault.WRONG_PARTY: "forbidden",
-    Fault.UNKNOWN_LINE: "validation_failed",
+    Fault.UNKNOWN_LINE: "conflict",
     Fault.BAD_CODE: "validation_failed",
     Fault.BAD_QUANTITY: "validation_failed",
     Fault.NOTHING_TO_DO: "conflict",
@@ -63,7 +66,8 @@ _CODES: Final[Mapping[Fault, str]] = {
     Fault.REASON_MISSING: "conflict",
     Fault.SECOND_PERSON: "conflict",
 }
-"""What the caller is told: what another state of the document would allow is a conflict, what none would is not valid."""
+"""What the caller is told: what another document, or another state of it, would allow is a conflict; what none would is
+not valid."""
 _BY_CHOICE: Final = frozenset(
     kind.operation_kind for kind in (MoveKind.SALE, MoveKind.DISPENSE, MoveKind.TRANSFER_SHIP)
 )
@@ -84,6 +88,8 @@ class Asked(NamedTuple):
     """All else that was asked, plain: a repeat of the key with another request is refused."""
     lowest: Authority = Authority.OPERATOR
     """What a caller must be at least; a till may do what moves goods."""
+    override: str | None = None
+    """Why lots that may not be used leave all the same, which only the operator may say; None: they do not."""
 
 
 class Seen(NamedTuple):
@@ -100,6 +106,8 @@ class Seen(NamedTuple):
     """What `decide` wants said beside the other warnings."""
     facts: dict[tuple[Sku, Lot], Mapping[str, object]]
     """What `decide` wants kept of goods beside their quantity, with each operation that moves them."""
+    override: str | None = None
+    """As asked."""
 
     @property
     def key(self) -> DocumentKey:
@@ -148,7 +156,11 @@ def perform(
         return repeat(kept, request)
     if caller.authority is Authority.TILL and asked.lowest is not Authority.TILL:
         raise Refusal("forbidden", f"a till does not {asked.verb} {asked.collection.name}")
-    seen = see(db, asked.collection, asked.id, op_id_of(here, slot))
+    if asked.override is not None and caller.authority is not Authority.OPERATOR:
+        raise Refusal("forbidden", "a till does not let a lot go that may not be used")
+    seen = see(db, asked.collection, asked.id, op_id_of(here, slot))._replace(
+        override=asked.override
+    )
     try:
         steps = tuple(decide(seen))
     except StepRefused as refused:
@@ -211,10 +223,13 @@ def append(
         action: what the operations say was done.
 
     Raises:
-        Refusal: `forbidden`, `insufficient_stock`, `too_large`, `idempotency_key_reused`, `validation_failed`. The caller
-            must let the transaction fail then.
+        Refusal: `forbidden`, `insufficient_stock`, `lot_not_usable`, `too_large`, `idempotency_key_reused`,
+            `validation_failed`. The caller must let the transaction fail then.
     """
-    operations = _operations(db, here, by, seen, steps, action)
+    operations = [
+        _with_lots_checked(db, here, seen, operation)
+        for operation in _operations(db, here, by, seen, steps, action)
+    ]
     effects = [effect for operation in operations for effect in operation.effects]
     fields = [effect for effect in effects if isinstance(effect, FieldEffect)]
     if fault := size_fault(apply(seen.document, fields)):
@@ -270,7 +285,12 @@ def _said_of_goods(seen: Seen, step: Step) -> dict[str, object]:
         for place, effect in enumerate(on_hand)
         if (said := seen.facts.get((effect.sku, effect.lot)))
     }
-    return {"reference": seen.id, **({"lines": facts} if facts else {})}
+    event = event_of(write.field for write in step.writes)
+    return {
+        "reference": seen.id,
+        **({"event": event} if event else {}),
+        **({"lines": facts} if facts else {}),
+    }
 
 
 def _effects(
@@ -295,6 +315,37 @@ def _stands(document: Document, write: FieldWrite) -> bool:
     if held is None:
         return False
     return write.join is not Join.MAX or held.rank >= write.rank
+
+
+def _with_lots_checked(
+    db: sqlite3.Connection, here: Here, seen: Seen, operation: Operation
+) -> Operation:
+    """The operation, which says of a lot that may not be used why it leaves all the same.
+
+    Raises:
+        Refusal: `lot_not_usable`; the `loc` of its errors is the SKU and the lot.
+    """
+    goods = [
+        effect
+        for effect in operation.effects
+        if isinstance(effect, CounterEffect) and effect.account == Account.ON_HAND
+    ]
+    if operation.kind not in _BY_CHOICE or not goods:
+        return operation
+    named = [(effect.sku, effect.lot) for effect in goods]
+    said, location = Lots(db, here.now_ms), goods[0].location
+    if seen.override is None:
+        refuse_unusable(said, location, named, lambda at: list(named[at]))
+        return operation
+    unusable = find_unusable(said, location, named)
+    if not unusable:
+        return operation
+    held = operation.details.get("lines")
+    lines = dict(held) if isinstance(held, Mapping) else {}
+    for at, why in unusable.items():
+        lines[str(at)] = {**lines.get(str(at), {}), OVERRIDE: why.value}
+    details = {**operation.details, "lines": lines, "reason": seen.override}
+    return replace(operation, details=details)
 
 
 # --- what becomes of the stock -----------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ _WARNINGS: Final[Mapping[str, str]] = {
 
 Warned = dict[str, object]
 """Something worth knowing of what was recorded all the same: `code`, `sku`, `detail`."""
+_OF_DOCUMENT: Final = ("collection", "id", "action", "event")
 _ACCOUNTS: Final[Mapping[int, str]] = {account.value: account.name.lower() for account in Account}
 
 
@@ -52,12 +53,12 @@ def plain(movement: Movement) -> list[object]:
     return [*head, *tail, *(["override_lot"] if movement.override_lot else [])]
 
 
-def repeat(kept: Kept, request: bytes) -> Answer:
 def _said(line: Line) -> list[object]:
     # Nothing for a line in base units, as it was before lines could say anything else.
     return [] if line.said is None else [line.said.barcode, line.said.pack, line.said.packs]
 
 
+def repeat(kept: Kept, request: bytes) -> Answer:
     """Answer what was answered before.
 
     Raises:
@@ -154,7 +155,7 @@ def _of_document(operation: Operation) -> dict[str, object]:
     return {
         # Without goods on the shelf it is listed where the account is that it changed first.
         "location": counters[0].location,
-        "document": {name: details.get(name) for name in ("collection", "id", "action")},
+        "document": {name: details.get(name) for name in _OF_DOCUMENT},
         "accounts": [_account_json(effect) for effect in others],
     }
 

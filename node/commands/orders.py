@@ -102,7 +102,7 @@ def _command(
     if verb not in _LEGS:
         return Act(verb, caller.name, here.now_ms, event=event, lines=dict(request.plan))
     if request.event and kind is not Kind.INTERNAL:
-        raise Refusal("validation_failed", "only an internal order is delivered by a transfer")
+        raise Refusal("conflict", "only an internal order is delivered by a transfer")
     progress = orders.read(seen.document)
     items = lines_or_rest(request, progress, orders.owed(progress), {})
     note_facts(seen, request)

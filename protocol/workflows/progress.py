@@ -112,6 +112,12 @@ def read_event(document: Document, leg: str, event: str) -> dict[Item, int]:
     return plus(*found)
 
 
+def event_of(fields: Iterable[str]) -> str | None:
+    """The event of goods that some fields of one operation tell of; None when they tell of none."""
+    named = (name.removeprefix(MOVED).partition("/")[2] for name in fields if _is(name, MOVED))
+    return next((name.partition("+")[0] for name in named), None)
+
+
 def fingerprint(document: Document, prefixes: Iterable[str]) -> str:
     """A digest of the stage and of the fields under `prefixes`: of their values, not of who wrote them when."""
     chosen = tuple(prefixes)

@@ -28,11 +28,22 @@ def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
     with serving(shop.folder.path) as node:
         assert node.sell(shop.operator_token, "first")[0] == 201
         for path, body in (
-            ("/v1/skus", {"id": "A1", "name": "Apple"}),
+            (
+                "/v1/skus",
+                {
+                    "id": "A1",
+                    "name": "Apple",
+                    "packs": {"bag": {"multiple": 6}},
+                    "barcodes": {"96385074": {}},
+                },
+            ),
             ("/v1/lots", {"sku": "A1", "code": "L1"}),
         ):
             made = node.ask("POST", path, shop.operator_token, body, Idempotency_Key="first")
             assert made[0] == 201
+        order = {"kind": "customer", "location": "S01", "lines": [{"sku": "A1", "quantity": 5}]}
+        made = node.ask("POST", "/v1/orders", shop.operator_token, order, Idempotency_Key="first")
+        assert made[0] == 201
         done = subprocess.run(
             [
                 *(
@@ -52,6 +63,7 @@ def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
                 "PYTHONPATH": str(CHECKOUT),
                 "SCHEMATHESIS_HOOKS": "tests.node.api.schemathesis_hooks",
                 "TOKEN": shop.operator_token,
+                "ORDER": made[1]["id"],
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -146,7 +146,7 @@ def test_a_line_that_is_changed_changes_the_promise(desk: Desk) -> None:
     desk.does("amend", plan=((LineKey(TEA, Lot("")), 3), (LineKey(Sku("rice"), Lot("")), 2)))
     assert desk.stock() == (30, 3)
     assert shown(desk.db, "rice", "S01")[1] == 2
-    with refused("validation_failed", "unknown_line"):
+    with refused("conflict", "unknown_line"):
         desk.does("fulfil", Goods(Sku("salt"), 1))
 
 
@@ -185,7 +185,7 @@ def test_an_internal_order_moves_no_goods_and_counts_a_transfer_once(desk: Desk)
     assert desk.stock() == (30, 0)
     desk.drafts("purchase")
     desk.does("place")
-    with refused("validation_failed", None, "by a transfer"):
+    with refused("conflict", None, "by a transfer"):
         desk.does("fulfil", Goods(TEA, 6), event=transfer)
 
 

@@ -213,7 +213,9 @@ def test_a_movement_of_a_transfer_says_so_and_is_taken_back_there_alone(shops: S
     assert [one["kind"] for one in shown] == ["release", "transfer_ship", "reserve"]
     release, ship, _ = shown
     document = {"collection": "transfers", "id": shops.id, "action": "ship"}
-    assert (ship["location"], ship["document"]) == ("S01", document)
+    event = listed[1].operation.op_id.hex()
+    assert (ship["location"], ship["document"]) == ("S01", {**document, "event": event})
+    assert release["document"] == {**document, "event": None}
     assert ship["lines"] == [{"sku": "tea", "lot": None, "delta": -10}]
     there = {"location": "S02", "sku": "tea", "lot": None, "account": "in_transit", "delta": 10}
     assert ship["accounts"] == [there]

@@ -1,0 +1,94 @@
+"""From what is sent to an order or a transfer to what its command takes, and from what that answers to an answer.
+
+Rule: the tag of an answer is that of the document as `GET` shows it: the warnings are of the act and in no tag.
+"""
+
+from collections.abc import Sequence
+
+import orjson
+from aiohttp import web
+
+from node.api.answers import JSON_TYPE, to_json
+from node.api.course_models import (
+    AcknowledgedBody,
+    AskedBody,
+    DeliveredLine,
+    FulfilledBody,
+    GoodsBody,
+    GoodsLine,
+    PlanBody,
+    ReceivedBody,
+    ReversedBody,
+)
+from node.api.models import Body
+from node.commands.courses import Goods, Request
+from node.commands.depicting import tag_of
+from node.commands.documents import Written
+from protocol.ids import NO_LOT, Lot, Sku
+from protocol.workflows.progress import LineKey
+from runtime.problems import Problem
+
+RECORDED = {
+    "ETag": "Names this state of the document, for If-Match.",
+    "Idempotency-Replayed": "`true` on a repeat: nothing was recorded now.",
+}
+
+
+def request_of(verb: str, body: Body) -> Request:
+    """Translate what was sent under a verb.
+
+    Raises: Problem `validation_failed` for a line of the plan that is given twice.
+    """
+    match body:
+        case ReceivedBody():
+            damaged = tuple(map(_goods, body.damaged))
+            return Request(verb, _lines(body.lines), damaged, parcel=body.parcel or "")
+        case GoodsBody():
+            return Request(verb, _lines(body.lines), parcel=body.parcel or "")
+        case FulfilledBody():
+            event = (body.transfer or "").lower()
+            return Request(verb, _lines(body.lines), parcel=body.parcel or "", event=event)
+        case PlanBody():
+            return Request(verb, plan=_plan(body))
+        case ReversedBody():
+            return Request(verb, event=body.event)
+        case AskedBody():
+            return Request(verb, who=body.who, until_ms=body.acknowledge_by)
+        case AcknowledgedBody():
+            return Request(verb, who=body.who)
+        case _:
+            return Request(verb)
+
+
+def answer_acted(written: Written) -> web.Response:
+    """The document as it is afterwards, as the bytes that were first answered."""
+    shown = orjson.loads(written.body)
+    del shown["warnings"]
+    headers = {"ETag": tag_of(to_json(shown))}
+    if written.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return web.Response(
+        status=written.status, body=written.body, content_type=JSON_TYPE, headers=headers
+    )
+
+
+def _lines(lines: Sequence[GoodsLine] | None) -> tuple[Goods, ...] | None:
+    return None if lines is None else tuple(map(_goods, lines))
+
+
+def _goods(line: GoodsLine) -> Goods:
+    facts: dict[str, object] = {}
+    if isinstance(line, DeliveredLine):
+        cost, expiry = line.unit_cost, line.expiry
+        facts |= {} if cost is None else {"unit_cost": cost.model_dump()}
+        facts |= {} if expiry is None else {"expiry": expiry}
+    planned = None if line.planned_lot is None else Lot(line.planned_lot)
+    return Goods(Sku(line.sku), line.quantity, Lot(line.lot or NO_LOT), planned, facts)
+
+
+def _plan(body: PlanBody) -> tuple[tuple[LineKey, int], ...]:
+    plan = [(LineKey(Sku(one.sku), Lot(one.lot or NO_LOT)), one.quantity) for one in body.lines]
+    if len(plan) != len(dict(plan)):
+        fault = {"loc": ["lines"], "msg": "name one SKU and lot twice", "type": "repeated"}
+        raise Problem("validation_failed", "A line is given twice.", errors=[fault])
+    return tuple(plan)
