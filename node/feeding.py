@@ -63,6 +63,7 @@ class Feeding:
             identity.save_contact(db, self._world.now_ms())
 
         def advanced() -> None:
+            self._local.heard_all = True
             # A page that arrived meanwhile has begun a lag that this does not end.
             if self._pages_heard == pages_heard:
                 self._metrics.feed_lag.heard_all(caught_up.at)

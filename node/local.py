@@ -23,6 +23,8 @@ class Local:
     replica: ReplicaId
     clock_offset_ms: int | None
     connected: bool = False
+    heard_all: bool = False
+    """Whether the hub has sent everything that it had when this session began, and it is stored."""
     last_error: str | None = None
 
 

@@ -31,6 +31,7 @@ from node.live.tailer import Live
 from node.metrics import NodeMetrics
 from node.reading import Reading
 from node.recalls import Recalls
+from node.reconciling import Reconciling
 from node.replica import DATABASE_NAME, SCHEMA, identity, tokens
 from node.replica.identity import NotJoined
 from node.replica.retention import Retention
@@ -84,6 +85,9 @@ class Node:
         self.scanning = Scanning(store, self._write, self._here)
         self.alerts = Alerts(store, world, uplink.local, alerting, self._write, self._here)
         self._housekeeping = Housekeeping(store, world, uplink.local, retention)
+        self._reconciling = Reconciling(
+            store, uplink.local, self._here, uplink.wake, world.jitter_ms
+        )
         self._background: list[asyncio.Task[None]] = []
         self._failure_listeners: list[Callable[[], None]] = []
         self.crashed = False
@@ -158,6 +162,7 @@ class Node:
         """Begin to reach for the hub, to forget what is too old and to verify; returns at once."""
         self._uplink.start(self._uplink_crashed)
         self.live.start()
+        self._reconciling.start()
         self.alerts.start()
         self._background = [
             asyncio.create_task(self._housekeeping.run(), name="housekeeping"),
@@ -168,6 +173,7 @@ class Node:
     async def close(self) -> None:
         """Leave the hub, finish what is queued, close the store."""
         await self.live.stop()
+        await self._reconciling.stop()
         await self._uplink.stop()
         await self.alerts.stop()
         for task in self._background:

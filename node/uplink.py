@@ -127,6 +127,7 @@ class Uplink:
             _log.debug("connecting failed", error=repr(error))
         finally:
             was_live, self.local.connected = self.local.connected, False
+            self.local.heard_all = False
             self._metrics.connected.set(0)
             self._metrics.feed_lag.lost()
         # What one side cannot take from the other will come again: that is no session to forgive failures for.

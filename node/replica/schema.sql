@@ -349,10 +349,10 @@ CREATE TABLE looked_at (
     id TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Documents that owe something at a location of which another node should have booked it. Only at an office.
+-- Documents that owe something which this node is to book.
 CREATE TABLE owing (
     collection TEXT NOT NULL,
     id TEXT NOT NULL,
-    since INTEGER NOT NULL,             -- when that was first seen
+    due INTEGER NOT NULL,               -- when this node is to book it, if nobody has
     PRIMARY KEY (collection, id)
 ) STRICT, WITHOUT ROWID;

@@ -1,4 +1,4 @@
--- How far documents were looked at for what merged events left owing, and those left to another node for a while.
+-- How far documents were looked at for what merged events left owing, and those that owe something.
 CREATE TABLE looked_at (
     collection TEXT PRIMARY KEY,
     rights BLOB NOT NULL,
@@ -9,6 +9,6 @@ CREATE TABLE looked_at (
 CREATE TABLE owing (
     collection TEXT NOT NULL,
     id TEXT NOT NULL,
-    since INTEGER NOT NULL,
+    due INTEGER NOT NULL,
     PRIMARY KEY (collection, id)
 ) STRICT, WITHOUT ROWID;
