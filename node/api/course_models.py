@@ -11,7 +11,7 @@ from node.api.document_models import models_of
 from node.api.models import Body, UnitCost
 from node.api.queries import Address
 from node.api.shown import Notice, Shown
-from node.api.values import Code, Date, Instant, Reference
+from node.api.values import Code, Date, Instant, Name, Reason
 from protocol.declarations.paperwork import ORDERS, TRANSFERS
 from protocol.limits import DELTA_MAX, DOCUMENT_EVENT_ITEMS_MAX, DOCUMENT_LINES_MAX
 
@@ -46,8 +46,8 @@ class CourseAddress(Address):
     id: _Id
 
 
-def _example(*examples: dict[str, Any]) -> ConfigDict:
-    return ConfigDict(json_schema_extra={"examples": list(examples)})
+def _example(*examples: dict[str, Any], **more: Any) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": list(examples), **more})
 
 
 class GoodsLine(Body):
@@ -85,6 +85,32 @@ class GoodsBody(Body):
     parcel: _ParcelNumber = None
 
 
+_OVERRIDE: Final[dict[str, Any]] = {
+    "if": {"properties": {"override_lot": {"const": True}}, "required": ["override_lot"]},
+    "then": {
+        "properties": {"reason": {"type": "string", "pattern": r"\S"}},
+        "required": ["reason"],
+    },
+}
+_Override = Annotated[
+    bool,
+    Field(
+        description="Let lots go all the same that have expired, or are held, quarantined or recalled. The operator "
+        "alone, with a reason; each such line keeps why."
+    ),
+]
+_OverrideReason = Annotated[Reason | None, Field(description="Why a lot is overridden.")]
+
+
+class TakenBody(GoodsBody):
+    """Which goods leave the shelf."""
+
+    model_config = _example({"lines": [_TEA]}, {}, allOf=[_OVERRIDE])
+
+    override_lot: _Override = False
+    reason: _OverrideReason = None
+
+
 class ReceivedBody(GoodsBody):
     """Which goods arrived whole, and which are damaged: those are written off."""
 
@@ -109,6 +135,7 @@ class FulfilledBody(Body):
             ]
         },
         {},
+        allOf=[_OVERRIDE],
     )
 
     lines: _Delivered = None
@@ -119,6 +146,8 @@ class FulfilledBody(Body):
             description="Of an internal order: the transfer that delivered; told twice it counts once."
         ),
     ] = None
+    override_lot: _Override = False
+    reason: _OverrideReason = None
 
 
 class PlanLine(Body):
@@ -144,7 +173,7 @@ class ReversedBody(Body):
 
     model_config = _example({"event": "0f8fad5b-d9cb-469f-a165-70867728950e"})
 
-    event: Annotated[Reference, Field(min_length=1)]
+    event: Name
 
 
 class AskedBody(Body):

@@ -19,6 +19,7 @@ from node.api.course_models import (
     PlanBody,
     ReceivedBody,
     ReversedBody,
+    TakenBody,
 )
 from node.api.models import Body
 from node.commands.courses import Goods, Request
@@ -37,17 +38,21 @@ RECORDED = {
 def request_of(verb: str, body: Body) -> Request:
     """Translate what was sent under a verb.
 
-    Raises: Problem `validation_failed` for a line of the plan that is given twice.
+    Raises: Problem `validation_failed` for a line of the plan that is given twice, or for an override without a reason.
     """
     match body:
         case ReceivedBody():
             damaged = tuple(map(_goods, body.damaged))
             return Request(verb, _lines(body.lines), damaged, parcel=body.parcel or "")
+        case TakenBody():
+            parcel, override = body.parcel or "", _override(body)
+            return Request(verb, _lines(body.lines), parcel=parcel, override=override)
         case GoodsBody():
             return Request(verb, _lines(body.lines), parcel=body.parcel or "")
         case FulfilledBody():
-            event = (body.transfer or "").lower()
-            return Request(verb, _lines(body.lines), parcel=body.parcel or "", event=event)
+            parcel, event, override = body.parcel or "", body.transfer or "", _override(body)
+            lines = _lines(body.lines)
+            return Request(verb, lines, parcel=parcel, event=event.lower(), override=override)
         case PlanBody():
             return Request(verb, plan=_plan(body))
         case ReversedBody():
@@ -70,6 +75,15 @@ def answer_acted(written: Written) -> web.Response:
     return web.Response(
         status=written.status, body=written.body, content_type=JSON_TYPE, headers=headers
     )
+
+
+def _override(body: TakenBody | FulfilledBody) -> str | None:
+    if not body.override_lot:
+        return None
+    if reason := (body.reason or "").strip():
+        return reason
+    fault = {"loc": ["reason"], "msg": "is required to override a lot", "type": "missing"}
+    raise Problem("validation_failed", "A lot is overridden for a reason.", errors=[fault])
 
 
 def _lines(lines: Sequence[GoodsLine] | None) -> tuple[Goods, ...] | None:

@@ -13,10 +13,10 @@ from node.api.course_models import (
     AskedBody,
     CourseAddress,
     FulfilledBody,
-    GoodsBody,
     OrderActed,
     PlanBody,
     ReversedBody,
+    TakenBody,
 )
 from node.api.courses import RECORDED, answer_acted, request_of
 from node.api.headers import IdempotencyKey
@@ -27,7 +27,14 @@ from node.commands.requests import Caller
 from node.node import Node
 from protocol.workflows.order_table import Verb
 
-_PROBLEMS: Final = ("forbidden", "not_found", "conflict", "too_large", "insufficient_stock")
+_PROBLEMS: Final = (
+    "forbidden",
+    "not_found",
+    "conflict",
+    "too_large",
+    "insufficient_stock",
+    "lot_not_usable",
+)
 Acted = Annotated[web.Response, Answers(OrderActed, headers=RECORDED)]
 
 
@@ -80,11 +87,12 @@ async def fulfil(
 
 
 async def dispense(
-    node: Node, caller: Caller, key: IdempotencyKey, address: CourseAddress, body: GoodsBody
+    node: Node, caller: Caller, key: IdempotencyKey, address: CourseAddress, body: TakenBody
 ) -> Acted:
     """Dispense a customer's order, wholly or in part.
 
-    A part leaves the rest owed.
+    A part leaves the rest owed. Goods named without a lot, of a SKU whose lots are tracked, are taken from those that
+    expire first.
     """
     return await _act(node, caller, key, address, Verb.DISPENSE, body)
 

@@ -14,6 +14,7 @@ from node.api.course_models import (
     PlanBody,
     ReceivedBody,
     ReversedBody,
+    TakenBody,
     TransferActed,
 )
 from node.api.courses import RECORDED, answer_acted, request_of
@@ -24,7 +25,14 @@ from node.commands.requests import Caller
 from node.node import Node
 from protocol.workflows.transfer_table import Verb
 
-_PROBLEMS: Final = ("forbidden", "not_found", "conflict", "too_large", "insufficient_stock")
+_PROBLEMS: Final = (
+    "forbidden",
+    "not_found",
+    "conflict",
+    "too_large",
+    "insufficient_stock",
+    "lot_not_usable",
+)
 Acted = Annotated[web.Response, Answers(TransferActed, headers=RECORDED)]
 
 
@@ -39,7 +47,7 @@ async def allocate(
 
 
 async def ship(
-    node: Node, caller: Caller, key: IdempotencyKey, address: CourseAddress, body: GoodsBody
+    node: Node, caller: Caller, key: IdempotencyKey, address: CourseAddress, body: TakenBody
 ) -> Acted:
     """Ship goods of a transfer, all or some.
 

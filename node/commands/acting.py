@@ -17,14 +17,13 @@ from node.commands.depicting import document_json, sees_office_part
 from node.commands.documents import Written, op_id_of, repeat
 from node.commands.editable import rights_of
 from node.commands.movements import Here
-from node.commands.picking import OVERRIDE, find_unusable, refuse_unusable
+from node.commands.picking import with_lots_checked
 from node.commands.requests import Authority, Caller, Refusal
 from node.commands.shelves import Shelves
 from node.commands.shortages import check_shortage
 from node.replica import answers, changes, documents, log, movements, view
 from node.replica.answers import Kept, Slot
 from node.replica.documents import Held
-from node.replica.lots import Lots
 from protocol.access import device_may
 from protocol.certificate import Role
 from protocol.clock import Stamp, next_stamp
@@ -227,8 +226,8 @@ def append(
             `validation_failed`. The caller must let the transaction fail then.
     """
     operations = [
-        _with_lots_checked(db, here, seen, operation)
-        for operation in _operations(db, here, by, seen, steps, action)
+        with_lots_checked(db, here.now_ms, one, seen.override) if one.kind in _BY_CHOICE else one
+        for one in _operations(db, here, by, seen, steps, action)
     ]
     effects = [effect for operation in operations for effect in operation.effects]
     fields = [effect for effect in effects if isinstance(effect, FieldEffect)]
@@ -315,37 +314,6 @@ def _stands(document: Document, write: FieldWrite) -> bool:
     if held is None:
         return False
     return write.join is not Join.MAX or held.rank >= write.rank
-
-
-def _with_lots_checked(
-    db: sqlite3.Connection, here: Here, seen: Seen, operation: Operation
-) -> Operation:
-    """The operation, which says of a lot that may not be used why it leaves all the same.
-
-    Raises:
-        Refusal: `lot_not_usable`; the `loc` of its errors is the SKU and the lot.
-    """
-    goods = [
-        effect
-        for effect in operation.effects
-        if isinstance(effect, CounterEffect) and effect.account == Account.ON_HAND
-    ]
-    if operation.kind not in _BY_CHOICE or not goods:
-        return operation
-    named = [(effect.sku, effect.lot) for effect in goods]
-    said, location = Lots(db, here.now_ms), goods[0].location
-    if seen.override is None:
-        refuse_unusable(said, location, named, lambda at: list(named[at]))
-        return operation
-    unusable = find_unusable(said, location, named)
-    if not unusable:
-        return operation
-    held = operation.details.get("lines")
-    lines = dict(held) if isinstance(held, Mapping) else {}
-    for at, why in unusable.items():
-        lines[str(at)] = {**lines.get(str(at), {}), OVERRIDE: why.value}
-    details = {**operation.details, "lines": lines, "reason": seen.override}
-    return replace(operation, details=details)
 
 
 # --- what becomes of the stock -----------------------------------------------------------------------------------

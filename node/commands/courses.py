@@ -57,13 +57,16 @@ class Request:
     """Who is asked to answer, or does; None for the other side."""
     until_ms: int | None = None
     """By when they are to answer, UTC milliseconds; None asks nobody."""
+    override: str | None = None
+    """Why lots that may not be used leave all the same; None: they do not."""
 
     def plain(self) -> list[object]:
         """As plain values, for comparing a repeat with the first request."""
         lines = None if self.lines is None else [_plain(one) for one in self.lines]
         damaged = [_plain(one) for one in self.damaged]
         plan = [[*key, quantity] for key, quantity in self.plan]
-        return [lines, damaged, self.parcel, self.event, plan, self.who, self.until_ms]
+        found = [lines, damaged, self.parcel, self.event, plan, self.who, self.until_ms]
+        return [*found, *([] if self.override is None else [self.override])]
 
 
 def note_facts(seen: Seen, request: Request) -> None:

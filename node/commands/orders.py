@@ -20,6 +20,7 @@ from node.commands.courses import (
 )
 from node.commands.documents import Written
 from node.commands.movements import Here
+from node.commands.picking import pick_items
 from node.commands.requests import Authority, Caller, Refusal
 from protocol.declarations.paperwork import ORDERS
 from protocol.ids import Location
@@ -47,7 +48,7 @@ def act(
         Refusal: as `acting.perform`.
     """
     lowest = Authority.TILL if request.verb in _TILLS else Authority.OPERATOR
-    asked = Asked(ORDERS, id_, request.verb, request.plain(), lowest)
+    asked = Asked(ORDERS, id_, request.verb, request.plain(), lowest, request.override)
 
     def decide(seen: Seen) -> Iterable[Step]:
         kind, places = Kind(str(seen.values["kind"])), places_of(seen)
@@ -55,7 +56,7 @@ def act(
             said = acknowledge(request.who or other_side(seen), caller.name, here.now_ms)
             return (Step(EDIT, places[Party.OWNER], (), (said,)),)
         verb = Verb(request.verb)
-        command = _command(here, caller, seen, kind, verb, request)
+        command = _command(db, here, caller, seen, kind, verb, request)
         if command is None:
             return ()
         parties = acting.parties_of(here, places)
@@ -93,7 +94,13 @@ def _also(steps: Iterable[Step], write: FieldWrite) -> tuple[Step, ...]:
 
 
 def _command(
-    here: Here, caller: Caller, seen: Seen, kind: Kind, verb: Verb, request: Request
+    db: sqlite3.Connection,
+    here: Here,
+    caller: Caller,
+    seen: Seen,
+    kind: Kind,
+    verb: Verb,
+    request: Request,
 ) -> Act | None:
     """The act in the table's words; None when it names a parcel of which all was scanned before."""
     event = seen.act_id.hex()
@@ -110,4 +117,6 @@ def _command(
         items = not_scanned_yet(seen, request.parcel, {_LEGS[verb]: items})[_LEGS[verb]]
         if not items:
             return None
+    if kind is Kind.CUSTOMER:
+        items = pick_items(db, places_of(seen)[Party.OWNER], here.now_ms, items)
     return Act(verb, caller.name, here.now_ms, event=event, parcel=request.parcel, items=items)

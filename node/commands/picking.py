@@ -10,16 +10,19 @@ Invariants:
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from node.commands.requests import Authority, Caller, Line, Movement, Refusal
 from node.commands.shelves import Shelves
 from node.replica.lots import Lots
+from protocol.effects import Account, CounterEffect
 from protocol.ids import NO_LOT, Location, Lot, Sku
 from protocol.movements import MoveKind
-from protocol.picking import LotStock, Standing, pick
+from protocol.operation import Operation
+from protocol.picking import LotStock, Part, Standing, pick
+from protocol.workflows.progress import Item
 
 PICKED: Final = frozenset({MoveKind.SALE, MoveKind.DISPENSE})
 """What leaves for a customer. What is thrown away, sent back or counted may be of any lot."""
@@ -33,24 +36,30 @@ _IS: Final[Mapping[Standing, str]] = {
 }
 
 
-def refuse_unusable(said: Lots, location: Location, named: Sequence[tuple[Sku, Lot]]) -> None:
+def refuse_unusable(
+    said: Lots,
+    location: Location,
+    named: Sequence[tuple[Sku, Lot]],
+    loc_of: Callable[[int], list[str | int]] = lambda at: ["lines", at, "lot"],
+) -> None:
     """Refuse lines that take goods of a lot that may not be used there.
 
     Args:
         said: what is known of lots, and what day it is.
         location: where the goods lie.
         named: the SKU and lot of each line, in their order; `NO_LOT` for none.
+        loc_of: where the line at a place is in the request.
 
     Raises:
         Refusal: `lot_not_usable`; its errors say of each line which, and why.
     """
     if unusable := find_unusable(said, location, named):
-        at, why = next(iter(unusable.items()))
+        why = next(iter(unusable.values()))
         raise Refusal(
             "lot_not_usable",
-            f"the lot that line {at + 1} names {_IS[why]}",
+            f"goods of a lot that {_IS[why]} do not leave",
             errors=[
-                {"loc": ["lines", at, "lot"], "msg": _IS[why], "type": why.value}
+                {"loc": loc_of(at), "msg": _IS[why], "type": why.value}
                 for at, why in unusable.items()
             ],
         )
@@ -114,13 +123,12 @@ class Picker:
             return (
                 line if why is None else replace(line, facts={**line.facts, OVERRIDE: why.value}),
             )
-        without_lot = self._shelves.in_lot(line.sku, NO_LOT)
-        if not line.delta or not self._shelves.left(line.sku).is_lot_tracked:
+        if not line.delta:
             return (line,)
-        on_hand = self._shelves.in_lots(line.sku)
-        facts = self._said.facts(line.sku, on_hand)
-        lots = [LotStock(lot, amount, facts[lot]) for lot, amount in on_hand.items()]
-        picked = pick(lots, -line.delta, self._said.today(self._location))
+        picked = _parts(self._shelves, self._said, self._location, line.sku, -line.delta)
+        if picked is None:
+            return (line,)
+        without_lot = self._shelves.in_lot(line.sku, NO_LOT)
         if picked[-1].lot == NO_LOT and picked[-1].quantity > without_lot:
             self.uncovered.append(line.sku)
         # What a line says of itself (the pack that was scanned) is said once, beside its first part.
@@ -128,3 +136,66 @@ class Picker:
             replace(line, lot=lot, delta=-quantity, facts={} if number else line.facts)
             for number, (lot, quantity) in enumerate(picked)
         ]
+
+
+def with_lots_checked(
+    db: sqlite3.Connection, now_ms: int, operation: Operation, override: str | None
+) -> Operation:
+    """An operation by which goods leave a shelf, saying of each lot that may not be used why it leaves all the same.
+
+    Args:
+        db: the transaction that records it.
+        now_ms: UTC milliseconds.
+        operation: as its document's table made it.
+        override: the reason given; None refuses such lots.
+
+    Raises:
+        Refusal: `lot_not_usable`; the `loc` of its errors is the SKU and the lot.
+    """
+    goods = [
+        effect
+        for effect in operation.effects
+        if isinstance(effect, CounterEffect) and effect.account == Account.ON_HAND
+    ]
+    if not goods:
+        return operation
+    # An event that is taken back is of the same kind, and brings goods.
+    named = [(effect.sku, effect.lot if effect.delta < 0 else NO_LOT) for effect in goods]
+    said, location = Lots(db, now_ms), goods[0].location
+    if override is None:
+        refuse_unusable(said, location, named, lambda at: list(named[at]))
+        return operation
+    held = operation.details.get("lines")
+    lines = dict(held) if isinstance(held, Mapping) else {}
+    for at, why in find_unusable(said, location, named).items():
+        lines[str(at)] = {**lines.get(str(at), {}), OVERRIDE: why.value}
+    details = {**operation.details, "reason": override, **({"lines": lines} if lines else {})}
+    return operation._replace(details=details)
+
+
+def pick_items(
+    db: sqlite3.Connection, location: Location, now_ms: int, items: Mapping[Item, int]
+) -> dict[Item, int]:
+    """Goods of an order that go to a customer, those that are of no lot yet split as a line of a sale is."""
+    shelves, said = Shelves(db, location), Lots(db, now_ms)
+    found: dict[Item, int] = {}
+    for item, quantity in items.items():
+        parts = _parts(shelves, said, location, item.sku, quantity) if item.lot == NO_LOT else None
+        for lot, amount in parts or (Part(item.lot, quantity),):
+            shelves.change(item.sku, lot, -amount)
+            picked = item._replace(lot=lot)
+            found[picked] = found.get(picked, 0) + amount
+    return found
+
+
+def _parts(
+    shelves: Shelves, said: Lots, location: Location, sku: Sku, quantity: int
+) -> tuple[Part, ...] | None:
+    """The lots to take; None where a SKU's lots are not tracked."""
+    shelves.in_lot(sku, NO_LOT)
+    if not shelves.left(sku).is_lot_tracked:
+        return None
+    on_hand = shelves.in_lots(sku)
+    facts = said.facts(sku, on_hand)
+    lots = [LotStock(lot, amount, facts[lot]) for lot, amount in on_hand.items()]
+    return pick(lots, quantity, said.today(location))

@@ -58,7 +58,7 @@ def act(
     """
     verb = Verb(request.verb)
     lowest = Authority.TILL if verb in _TILLS else Authority.OPERATOR
-    asked = Asked(TRANSFERS, id_, verb, request.plain(), lowest)
+    asked = Asked(TRANSFERS, id_, verb, request.plain(), lowest, request.override)
 
     def decide(seen: Seen) -> tuple[Step, ...]:
         places = places_of(seen)

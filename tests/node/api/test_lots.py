@@ -185,3 +185,38 @@ async def test_a_trace_has_every_sale_of_the_lot_newest_first_and_page_by_page(
     assert [(one["location"], one["on_hand"]) for one in page["locations"]] == [("S01", 5)]
     bad = await till.ask("GET", "/v1/lots/pills/soon/trace", params={"cursor": "x"})
     assert bad.code == "validation_failed"
+
+
+async def test_an_expired_lot_is_neither_shipped_nor_dispensed_but_for_a_reason(
+    operator: ApiCaller, till: ApiCaller
+) -> None:
+    await stocked(operator, till)
+    lines = [{"sku": "pills", "quantity": 5}]
+    order = {"kind": "customer", "location": "S01", "lines": lines}
+    transfer = {"source": "S01", "destination": "S02", "lines": lines}
+    placed = await created(operator, "orders", order, "o")
+    drafted = await created(operator, "transfers", transfer, "t")
+    order_at, transfer_at = placed.headers["Location"], drafted.headers["Location"]
+    assert (await ask(operator, "POST", f"{order_at}/place", {}, "p")).status == 200
+    bad = {"lines": [{"sku": "pills", "lot": "bad", "quantity": 1}]}
+    paths = {
+        "dispense": f"{order_at}/dispense",
+        "sale": f"{order_at}/fulfil",
+        "transfer_ship": f"{transfer_at}/ship",
+    }
+    for number, (kind, path) in enumerate(paths.items()):
+        refused = await ask(operator, "POST", path, bad, f"r{number}")
+        assert (refused.status, refused.code) == (409, "lot_not_usable")
+        (error,) = refused.json()["errors"]
+        assert (error["loc"], error["type"]) == (["pills", "bad"], "expired")
+        asked = {**bad, "override_lot": True}
+        assert (await ask(operator, "POST", path, asked, f"n{number}")).code == "validation_failed"
+        asked["reason"] = "the label is wrong"
+        assert (await ask(till, "POST", path, asked, f"t{number}")).code == "forbidden"
+        assert (await ask(operator, "POST", path, asked, f"y{number}")).status == 200
+        newest = (await till.get("/v1/movements", limit=1, kind=kind))["items"][0]
+        assert newest["reason"] == "the label is wrong"
+        assert [one["lot_override"] for one in newest["lines"]] == ["expired"]
+    assert (await ask(till, "POST", f"{order_at}/dispense", {}, "rest")).status == 200
+    newest = (await till.get("/v1/movements", limit=1, kind="dispense"))["items"][0]
+    assert [(one["lot"], one["delta"]) for one in newest["lines"]] == [("soon", -3)]
