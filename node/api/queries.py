@@ -82,7 +82,12 @@ class StockAsked(Query):
 
     location: Code | None = None
     sku: Code | None = None
-    q: Annotated[Reference | None, Field(description="Part of a SKU, in any case.")] = None
+    q: Annotated[
+        Reference | None,
+        Field(
+            description="Part of a SKU's code, or what words of its name, category, strength or barcode begin with."
+        ),
+    ] = None
     below_minimum: Literal["true", "false"] = "false"
     expiring_within_days: Days | None = None
     limit: Limit = LIST_LIMIT_DEFAULT

@@ -28,6 +28,7 @@ _WITHOUT_SPACES: Final = re.compile(
     "([\u2e80-\u2fdf\u3005-\u3007\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])"
 )
 _NUMBER_BESIDE_LETTER: Final = re.compile(r"(?<=[0-9])(?=[^0-9 ])|(?<=[^0-9 ])(?=[0-9])")
+_ASCII_WORD: Final = re.compile("[a-z]+|[0-9]+")
 
 
 class _Separators(dict[int, str]):
@@ -46,6 +47,8 @@ _SEPARATORS: Final = _Separators()
 def words_of(text: str) -> list[str]:
     """The words of a text, in its order; [] for one that has none."""
     folded = text.lower() if text.isascii() else _folded(text)
+    if folded.isascii():  # nearly all texts, and five times as fast
+        return _ASCII_WORD.findall(folded)
     return _NUMBER_BESIDE_LETTER.sub(" ", folded.translate(_SEPARATORS)).split()
 
 

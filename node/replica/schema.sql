@@ -153,7 +153,7 @@ CREATE TABLE sku_text (
 -- may not, since connections trust no schema.
 CREATE VIRTUAL TABLE sku_search USING fts5(
     code, name, barcodes, sort, more,
-    content='sku_text', content_rowid='position', tokenize='ascii', prefix='1 2 3'
+    content='sku_text', content_rowid='position', tokenize='ascii', prefix='1 2'
 );
 
 -- Which SKUs a barcode is on. See search.py.

@@ -15,7 +15,7 @@ from node.replica.folding import words_of
 from protocol.barcodes import Barcode, read_barcode
 from protocol.codec import unpack
 from protocol.declarations.catalogue import SKUS
-from protocol.declarations.reading import Values, entries_of, shown_value
+from protocol.declarations.reading import Values, entries_of
 from protocol.declarations.vocabulary import ARCHIVED
 from protocol.documents import FieldState
 from protocol.limits import BARCODE_SKUS_MAX
@@ -23,7 +23,6 @@ from runtime.queries import load_queries
 
 _SQL: Final = load_queries(__file__, "search.sql")
 BARCODES: Final = next(one for one in SKUS.entries if one.name == "barcodes")
-_UNCONFIRMED: Final = next(one for one in SKUS.entries if one.name == "unconfirmed_barcodes")
 _ANY_YEAR: Final = 2000
 """A code's dates depend on the year that it is read in; what is indexed of it does not."""
 PIECE_DOCUMENTS: Final = 25
@@ -78,29 +77,26 @@ def _entry(sku: str, states: Mapping[str, FieldState]) -> _Entry | None:
     fields = {name: state.value for name, state in states.items()}
     barcodes: dict[str, int] = {}
     digits: list[str] = []
-    unconfirmed = entries_of(_UNCONFIRMED, fields)
     for text in entries_of(BARCODES, fields):
         barcode = read_barcode(text, year=_ANY_YEAR)
         # Where one code is written in two ways, whoever has confirmed one has confirmed both.
-        confirmed = int(text not in unconfirmed)
+        confirmed = int(fields.get(f"unconfirmed_barcodes/{text}") is None)
         barcodes[code_of(barcode)] = confirmed or barcodes.get(code_of(barcode), 0)
-        digits += [text, *barcode.lookup_keys()]
+        digits += words_of(text) if barcode.gtin is None else barcode.lookup_keys()
     texts = {
         "archived": int(fields.get(ARCHIVED) is True),
-        "code": _words(sku),
-        "name": _words(_text(fields, "name")),
-        "barcodes": _words(*dict.fromkeys(digits)),
-        "sort": _words(*(_text(fields, name) for name in ("category", "dosage_form", "strength"))),
-        "more": _words(_text(fields, "description")),
+        "code": " ".join(words_of(sku)),
+        "name": _words(fields, "name"),
+        "barcodes": " ".join(dict.fromkeys(digits)),
+        "sort": _words(fields, "category", "dosage_form", "strength"),
+        "more": _words(fields, "description"),
     }
     return _Entry(texts, barcodes)
 
 
-def _text(fields: Values, name: str) -> str:
-    return str(shown_value(SKUS, name, fields) or "") if name in fields else ""
-
-
-def _words(*texts: str) -> str:
+def _words(fields: Values, *names: str) -> str:
+    # Without asking whether it fits its declaration: what is not shown for that may be found all the same.
+    texts = [text for name in names if isinstance(text := fields.get(name), str)]
     return " ".join(word for text in texts for word in words_of(text))
 
 
@@ -127,7 +123,7 @@ def matching(
         return []
     asked = {
         "words": words,
-        "code": _words(text),
+        "code": " ".join(words_of(text)),
         "archived": archived,
         "limit": limit,
         "before": before,

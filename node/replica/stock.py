@@ -8,6 +8,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from node.replica import search
 from node.replica.catalogued import Catalogued
 from node.replica.cursors import read_texts, write_cursor
 from node.replica.lots import Lots, on_hand, packed_values
@@ -16,6 +17,8 @@ from protocol.picking import Standing
 from runtime.queries import load_queries
 
 _SQL: Final = load_queries(__file__, "stock.sql")
+_NO_WORDS: Final = '""'
+"""What finds nothing: an empty text is no expression of FTS5."""
 
 
 class StockRow(NamedTuple):
@@ -103,7 +106,7 @@ class StockQuery:
     location: str | None = None
     sku: str | None = None
     q: str | None = None
-    """Part of a SKU code, any case."""
+    """Part of a SKU code, any case, or what words of its document begin with."""
     below_minimum: bool = False
     """Only where less is available than the minimum."""
     expiring_by: str | None = None
@@ -129,6 +132,7 @@ def page(
         "location": query.location,
         "sku": query.sku,
         "pattern": None if query.q is None else f"%{_escape_like(query.q)}%",
+        "words": search.match_of(query.q or "") or _NO_WORDS,
         "location_after": location_after,
         "sku_after": sku_after,
         "limit": DOCUMENTS_EXAMINED_MAX if is_searched else query.limit,

@@ -33,7 +33,10 @@ SELECT location, sku,
     sum(account = 0 AND lot <> '' AND value > 0) AS lots_on_hand
 FROM counter INDEXED BY counter_by_sku
 WHERE sku = :sku AND (:location IS NULL OR location = :location)
-    AND (:pattern IS NULL OR sku LIKE :pattern ESCAPE '\')
+    AND (:pattern IS NULL OR sku LIKE :pattern ESCAPE '\' OR sku IN (
+        SELECT sku_text.id FROM sku_search
+        CROSS JOIN sku_text ON sku_text.position = sku_search.rowid WHERE sku_search MATCH :words
+    ))
     AND (location, sku) > (:location_after, :sku_after)
 GROUP BY location, sku ORDER BY location, sku LIMIT :limit;
 
@@ -46,7 +49,11 @@ SELECT location, sku,
     max(hub_seq) AS hub_seq,
     sum(account = 0 AND lot <> '' AND value > 0) AS lots_on_hand
 FROM counter
-WHERE (:location IS NULL OR location = :location) AND sku LIKE :pattern ESCAPE '\'
+WHERE (:location IS NULL OR location = :location)
+    AND (sku LIKE :pattern ESCAPE '\' OR sku IN (
+        SELECT sku_text.id FROM sku_search
+        CROSS JOIN sku_text ON sku_text.position = sku_search.rowid WHERE sku_search MATCH :words
+    ))
     AND (location, sku) > (:location_after, :sku_after)
 GROUP BY location, sku ORDER BY location, sku LIMIT :limit;
 

@@ -12,7 +12,7 @@ CREATE TABLE sku_text (
 
 CREATE VIRTUAL TABLE sku_search USING fts5(
     code, name, barcodes, sort, more,
-    content='sku_text', content_rowid='position', tokenize='ascii', prefix='1 2 3'
+    content='sku_text', content_rowid='position', tokenize='ascii', prefix='1 2'
 );
 
 CREATE TABLE sku_barcode (

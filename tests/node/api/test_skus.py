@@ -179,6 +179,29 @@ async def test_one_ambiguous_line_of_a_batch_is_refused_alone_with_its_choices(
     assert (sold["status"], sold["movement"]["lines"][0]["delta"]) == (201, -20)
 
 
+@pytest.mark.parametrize(
+    ("asked", "skus"),
+    [
+        ({"q": "paracet"}, ["TAB"]),
+        ({"q": "500MG"}, ["TAB"]),
+        ({"q": "59012"}, ["TAB"]),
+        ({"q": "a"}, ["PEAR", "TAB"]),
+        ({"q": "paracet", "sku": "TAB"}, ["TAB"]),
+        ({"q": "paracet", "sku": "PEAR"}, []),
+        ({"q": "paracet", "location": "S01"}, ["TAB"]),
+        ({"q": "coffee"}, []),
+        ({"q": '"*'}, []),
+    ],
+)
+async def test_stock_is_found_by_the_words_of_the_catalogue_too(
+    asked: dict[str, str], skus: list[str], till: ApiCaller, operator: ApiCaller
+) -> None:
+    await create(operator, **TABLETS)
+    await till.record("in", movement("opening", ("TAB", 100), ("PEAR", 1)))
+    rows = (await till.get("/v1/stock", **asked))["items"]
+    assert [row["sku"] for row in rows] == skus
+
+
 async def test_a_sku_that_only_stock_knows_has_a_placeholder(
     till: ApiCaller, operator: ApiCaller
 ) -> None:

@@ -66,6 +66,8 @@ SCANS = {
     "retention.shift_movements movement",
     # A search is a look into the index that FTS5 keeps of words; SQLite calls it a scan.
     "search.matching sku_search",
+    "stock.page_matching sku_search",
+    "stock.page_of_sku sku_search",
     # Once a start, in a database whose index was lost.
     "search.barcodes_without_document sku_barcode",
     "search.count_differs sku_text",
