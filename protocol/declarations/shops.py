@@ -51,7 +51,7 @@ ALERTS: Final = Collection(
         Field(
             "location",
             Code("locations"),
-            "Where; without one, at every location, which only the office may ask for.",
+            "Where; without one, in the whole chain together, which only the office may ask for.",
             set=Set.AT_CREATION,
         ),
         Field(
