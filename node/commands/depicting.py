@@ -15,7 +15,7 @@ from node.commands.answering import time_to_text
 from node.commands.requests import Authority, Caller
 from node.replica.documents import Held
 from protocol.declarations import COLLECTIONS
-from protocol.declarations.kinds import Instant, Record
+from protocol.declarations.kinds import Instant, Record, Rows
 from protocol.declarations.naming import codes_of
 from protocol.declarations.reading import shown_values
 from protocol.declarations.vocabulary import EVERY_DOCUMENT, Collection
@@ -35,6 +35,15 @@ _INSTANT_PARTS: Final = {
     for name, declared in COLLECTIONS.items()
 }
 """The maps of records that hold times, and which of their members do."""
+_INSTANTS_OF_ROWS: Final = {
+    name: [
+        (one.name, [part.name for part in one.kind.row.parts if isinstance(part.kind, Instant)])
+        for one in declared.fields
+        if isinstance(one.kind, Rows)
+    ]
+    for name, declared in COLLECTIONS.items()
+}
+"""The same of the lists that a workflow works out."""
 
 
 def document_json(collection: Collection, held: Held, *, for_office: bool) -> dict[str, object]:
@@ -47,6 +56,8 @@ def document_json(collection: Collection, held: Held, *, for_office: bool) -> di
     updated_at = time_to_text(held.updated_ms)
     for name, parts in _INSTANT_PARTS[collection.name]:
         shown[name] = {key: _with_times(record, parts) for key, record in shown[name].items()}  # type: ignore[attr-defined]
+    for name, parts in _INSTANTS_OF_ROWS[collection.name]:
+        shown[name] = [_with_times(row, parts) for row in shown[name]]  # type: ignore[attr-defined]
     return {"id": held.id, **shown, **codes_of(collection, held.id), "updated_at": updated_at}
 
 

@@ -309,7 +309,29 @@ class Record:
         return f"object: {', '.join(named)}"
 
 
-Kind = Text | Code | Id | Whole | Flag | Day | Instant | Choice | Money | Scalar | Record
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A list of records that a workflow works out; no body sets one."""
+
+    row: Record
+
+    def fault(self, value: object) -> str | None:
+        """Why it does not fit; None when it does."""
+        if not isinstance(value, list | tuple):
+            return "must be a list"
+        return next((fault for one in value if (fault := self.row.fault(one))), None)
+
+    def schema(self) -> Schema:
+        """What JSON Schema says of it, as it is shown: every member is there."""
+        row = self.row.schema()
+        return {"type": "array", "items": {**row, "required": [*row["properties"]]}}
+
+    def words(self) -> str:
+        """What the data dictionary says of it."""
+        return f"list, of {self.row.words()}"
+
+
+Kind = Text | Code | Id | Whole | Flag | Day | Instant | Choice | Money | Scalar | Record | Rows
 
 
 def nullable(schema: Schema) -> Schema:

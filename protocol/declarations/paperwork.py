@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from protocol.clock import Stamp
+from protocol.declarations import courses
 from protocol.declarations.kinds import (
     Choice,
     Code,
@@ -104,6 +105,14 @@ def _of_transfer(fields: Values) -> Values:
     return {STAGE: transfers.stage_of(transfers.read(_document(fields)))}
 
 
+def _told_of_order(fields: Values) -> Values:
+    return courses.of_order(_document(fields), fields.get("kind"))
+
+
+def _told_of_transfer(fields: Values) -> Values:
+    return courses.of_transfer(_document(fields))
+
+
 def _document(fields: Values) -> Document:
     """A document of values: a workflow reads nothing else of it."""
     states = {name: FieldState(Join.LWW, 0, value, _NEVER) for name, value in fields.items()}
@@ -150,6 +159,11 @@ ORDERS: Final = Collection(
             default=order_table.Status.PENDING.value,
         ),
         Field("fulfilled_at", Instant(), "When the last of its goods moved.", set=Set.BY_STEPS),
+        courses.ORDERED,
+        courses.ACKNOWLEDGEMENTS,
+        courses.DECISIONS,
+        courses.EVENTS,
+        courses.DIFFERENCES,
     ),
     entries=(LINES, OWN_ATTRIBUTES),
     example={
@@ -166,6 +180,7 @@ ORDERS: Final = Collection(
     distinct=("location", "from_location"),
     filters=(NUMBER, "kind", "location", "from_location", "supplier", "stage", "status"),
     derived=_of_order,
+    told=_told_of_order,
     open_while=("draft",),
 )
 
@@ -187,6 +202,11 @@ TRANSFERS: Final = Collection(
         _REFERENCE,
         _NOTE,
         _stage(transfer_table.Stage),
+        courses.MOVED_PER_LINE,
+        courses.INCOMING,
+        courses.DECISIONS,
+        courses.EVENTS,
+        courses.DIFFERENCES,
     ),
     entries=(LINES, OWN_ATTRIBUTES),
     example={
@@ -198,6 +218,7 @@ TRANSFERS: Final = Collection(
     distinct=("source", "destination"),
     filters=(NUMBER, "source", "destination", "stage"),
     derived=_of_transfer,
+    told=_told_of_transfer,
     open_while=("draft",),
 )
 

@@ -39,6 +39,8 @@ def shown_values(
             shown[field.name] = value_of(field, office_fields)
     if collection.derived is not None:
         shown.update(collection.derived(fields))
+    if collection.told is not None:
+        shown.update(collection.told(fields))
     names = sorted(name for name in fields if "/" in name)
     for entries in collection.entries:
         held = _entries(entries, fields, names)

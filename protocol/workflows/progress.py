@@ -108,7 +108,7 @@ def read_event(document: Document, leg: str, event: str) -> dict[Item, int]:
     for field, state in document.fields.items():
         is_piece = field.startswith(f"{name}+") and field.removeprefix(f"{name}+").isdecimal()
         if (field == name or is_piece) and isinstance(state.value, Mapping):
-            found.append(_amounts(state.value.get("items")))
+            found.append(read_items(state.value.get("items")))
     return plus(*found)
 
 
@@ -215,11 +215,12 @@ def _elements(document: Document, prefix: str) -> Iterator[tuple[str, object]]:
 def _sums(elements: Iterable[tuple[str, object]]) -> dict[str, dict[Item, int]]:
     found: dict[str, list[Amounts]] = {}
     for group, value in elements:
-        found.setdefault(group, []).append(_amounts(value))
+        found.setdefault(group, []).append(read_items(value))
     return {group: plus(*all_amounts) for group, all_amounts in found.items()}
 
 
-def _amounts(value: object) -> dict[Item, int]:
+def read_items(value: object) -> dict[Item, int]:
+    """Read what `items_to_value` wrote; what has another form is left out."""
     total: dict[Item, int] = {}
     for part in value if isinstance(value, list | tuple) else ():
         match part:

@@ -73,6 +73,8 @@ async def test_a_customers_order_is_reserved_and_goes_out(
     assert await ordered.stock() == (30, 10)
     partly = await ordered.does("dispense", {"lines": [{**TEA, "quantity": 4}]}, caller=till)
     assert (partly["stage"], partly["status"]) == ("partly_received", "pending")
+    line = {"sku": "tea", "lot": None, "ordered": 10, "fulfilled": 4, "owed": 6}
+    assert partly["progress"] == [line]
     assert await ordered.stock() == (26, 6)
     whole = await ordered.does("fulfil", caller=till)
     assert whole["status"] == "fulfilled"
@@ -91,7 +93,11 @@ async def test_a_purchase_is_approved_placed_and_received(
     await ordered.does("cancel")
     await ordered.drafts("purchase", supplier=None, note="another")
     await ordered.does("place", {"acknowledge_by": "2026-12-01T12:00:00Z"})
-    await ordered.does("acknowledge", {"who": "supplier"})
+    asked = (await ordered.does("lines", {"lines": [TEA]}))["acknowledgements"]
+    until = {"who": "supplier", "until": "2026-12-01T12:00:00.000Z"}
+    assert asked == [{**until, "by": None, "at": None}]
+    answered = await ordered.does("acknowledge", {"who": "supplier"})
+    assert answered["acknowledgements"][0]["by"] == "operator"
     cost = {"unit_cost": {"amount": 255, "currency": "GBP"}, "expiry": "2027-06-30"}
     delivered = {"lines": [{**TEA, "lot": "L1", **cost}], "parcel": "P-1"}
     assert (await ordered.does("fulfil", delivered, caller=till))["status"] == "fulfilled"

@@ -93,8 +93,19 @@ async def test_goods_go_from_shelf_to_shelf(drafted: Drafted, till: ApiCaller) -
         caller=till,
     )
     assert received["stage"] == "partly_received"
+    rice, _ = received["progress"]
+    assert (rice["planned"], rice["shipped"], rice["received"], rice["damaged"]) == (5, 5, 3, 1)
+    coming = {"sku": "rice", "lot": "L1", "planned_lot": "L1", "quantity": 1}
+    assert received["incoming"] == [coming]
     assert await drafted.stock("rice", "S02") == (3, 0, 1)
-    assert (await drafted.does("close"))["stage"] == "closed"
+    closed = await drafted.does("close")
+    assert (closed["stage"], closed["incoming"], closed["progress"][0]["short"]) == (
+        "closed",
+        [],
+        1,
+    )
+    assert {one["matter"] for one in closed["differences"]} == {"short", "damaged"}
+    assert [one["by"] for one in closed["decisions"]] == ["operator", "operator", "till-1"]
     assert await drafted.stock("rice", "S02") == (3, 0, 0)
     listed = await till.get("/v1/movements", reference=shipped["id"])
     kinds = [one["kind"] for one in listed["items"]]
@@ -134,9 +145,27 @@ async def test_what_is_called_back_returns(drafted: Drafted) -> None:
     assert await drafted.stock("rice", "S01") == (15, 0, 0)
 
 
+async def test_what_changed_since_tells_of_every_act(drafted: Drafted, operator: ApiCaller) -> None:
+    seen = (await operator.get("/v1/transfers"))["changes"]
+    await drafted.does("ship")
+    (changed,) = (await operator.get("/v1/transfers", changed_since=seen))["items"]
+    assert changed["stage"] == "shipped"
+    assert len((await operator.get("/v1/transfers", stage="shipped"))["items"]) == 1
+    stale = await operator.ask("GET", drafted.address)
+    await drafted.does("receive")
+    late = await operator.ask(
+        "PATCH",
+        drafted.address,
+        json={"note": "x"},
+        headers={"If-Match": stale.headers["ETag"], "Idempotency-Key": "late"},
+    )
+    assert (late.status, late.code) == (412, "precondition_failed")
+
+
 async def test_an_event_is_taken_back_by_its_movements_id(drafted: Drafted) -> None:
-    await drafted.does("ship", {"lines": [TEA]})
+    shipped = await drafted.does("ship", {"lines": [TEA]})
     (ship,) = (await drafted._operator.get("/v1/movements", kind="transfer_ship"))["items"]
+    assert [one["event"] for one in shipped["events"]] == [ship["document"]["event"]]
     await drafted.does("reverse", {"event": ship["id"]})
     assert await drafted.stock("tea", "S01") == (30, 0, 0)
     again = await drafted.asks("reverse", {"event": ship["id"]})
