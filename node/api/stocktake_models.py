@@ -166,6 +166,8 @@ class Variance(Shown):
 
     id: str
     location: str
+    number: str | None
+    """What people call it: short and final."""
     name: str | None
     stage: Literal[tuple(Stage)]  # type: ignore[valid-type] # the enumeration's own words
     blind: bool

@@ -34,7 +34,18 @@ from protocol.workflows.progress import LineKey
 from protocol.workflows.stocktakes import Verb
 
 COLUMNS: Final = (
-    *("stocktake", "location", "stage", "sku", "name", "lot", "round", "expected", "counted"),
+    *(
+        "stocktake",
+        "number",
+        "location",
+        "stage",
+        "sku",
+        "name",
+        "lot",
+        "round",
+        "expected",
+        "counted",
+    ),
     *("difference", "price", "value", "currency", "cost", "value_at_cost", "cost_currency"),
     *("reason", "counted_by", "counted_at", "verified_by", "recount_asked"),
     "needs_second_person",
@@ -185,10 +196,10 @@ def _line(body: LineBody) -> LineKey:
 
 
 def _rows(report: dict[str, object]) -> list[dict[str, object]]:
-    head = {"stocktake": report["id"], "location": report["location"], "stage": report["stage"]}
+    head = {name: report[name] for name in ("number", "location", "stage")}
     lines = report["lines"]
     assert isinstance(lines, list), "made by commands.variance"
-    return [{**head, **line, **_flat(line)} for line in lines]
+    return [{"stocktake": report["id"], **head, **line, **_flat(line)} for line in lines]
 
 
 def _flat(line: dict[str, dict[str, object] | None]) -> dict[str, object]:

@@ -21,6 +21,7 @@ from node.replica.documents import Held
 from protocol.declarations.catalogue import SKUS
 from protocol.declarations.paperwork import STOCKTAKES
 from protocol.declarations.reading import shown_value
+from protocol.declarations.vocabulary import NUMBER
 from protocol.effects import DocumentKey
 from protocol.ids import Location, Sku
 from protocol.workflows.count_sheet import Count, Line, Sheet, Stage, line_name, read
@@ -60,7 +61,8 @@ def report(db: sqlite3.Connection, caller: Caller, id_: str) -> dict[str, object
     return {
         "id": id_,
         "location": location,
-        "name": held.fields.get("name"),
+        "number": shown_value(STOCKTAKES, NUMBER, held.fields),
+        "name": shown_value(STOCKTAKES, "name", held.fields),
         "stage": sheet.progress.stage,
         "blind": shown_value(STOCKTAKES, "blind", held.fields),
         "hidden": hidden,

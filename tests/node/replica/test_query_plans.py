@@ -38,6 +38,8 @@ SCANS = {
     # Once a scrape: what is raised now, and what could not be delivered yet.
     "state.count_open alert",
     "outbox.counts alert_delivery",
+    # Documents that owe something: a few, and gone as soon as it is booked.
+    "owing.due owing",
     # Once an export.
     "movements.own_locations movement",
     # Once a session; and with each acknowledgement while something is left of a scope that went out of reach.
