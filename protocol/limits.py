@@ -107,6 +107,10 @@ BARCODE_CHARS_MAX: Final = 80
 """A GS1-128 symbol holds at most 48; QR codes of suppliers hold more."""
 SCAN_CHARS_MAX: Final = 4_000
 """What is looked at of one scan: the largest GS1 DataMatrix holds 3,116 digits."""
+SKU_NAME_CHARS_MAX: Final = 300
+"""The longest of 20,747 packages of medicines on sale in one country has 255."""
+STRENGTH_CHARS_MAX: Final = 3_000
+"""The longest of those has 2,422: an infusion of thirty substances."""
 PACKS_MAX: Final = 50
 BARCODES_MAX: Final = 200
 """Of one SKU, over all its suppliers and years."""

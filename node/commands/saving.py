@@ -55,6 +55,11 @@ class Saved:
     body: bytes
     repeated: bool
 
+    @property
+    def outcome(self) -> Outcome:
+        """What it came to when it was saved."""
+        return Outcome(orjson.loads(self.body)["outcome"])
+
 
 def save(
     db: sqlite3.Connection, here: Here, caller: Caller, collection: Collection, row: Row

@@ -3,9 +3,7 @@
 Rule: as for every command: data on stdout, words on stderr, nothing recorded or overwritten unless it was asked for.
 """
 
-import sys
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -13,18 +11,31 @@ import typer
 
 from node import upkeep
 from node.api.values import instant_ms
-from node.commands.requests import Refusal
 from node.exchange import exporting
 from node.exchange.exporting import MovementsWanted
-from node.exchange.importing import Rights
 from node.exchange.mapping import Wishes
-from node.exchange.reading import NotReadable, SourceFile
-from node.exchange.reporting import Report
-from node.exchange.running import ImportRun
+from node.exchange.movement_file import MovementFile, Rights
+from node.exchange.options import (
+    AsJson,
+    Data,
+    Delimiter,
+    DryRun,
+    Encoding,
+    File,
+    Map,
+    Output,
+    SkipBad,
+    Where,
+    one_character,
+    pair,
+    pairs,
+    refused,
+    run_import,
+)
+from node.exchange.sheet_command import add_sheets
 from node.exchange.wording import shown
 from node.replica.stock import StockQuery
 from protocol.movements import MoveKind
-from runtime.service import EXIT_FOUND_WRONG
 
 import_app = typer.Typer(
     name="import", help="Take in a CSV file.", no_args_is_help=True, rich_markup_mode=None
@@ -33,20 +44,11 @@ export_app = typer.Typer(
     name="export", help="Write a CSV file.", no_args_is_help=True, rich_markup_mode=None
 )
 
-Data = Annotated[Path, typer.Option("--data", help="The node's folder.", show_default=False)]
-Output = Annotated[
-    Path | None, typer.Option("--output", help="A new file, written whole; without it, stdout.")
-]
 AtLocation = Annotated[str | None, typer.Option("--location", help="Only this location.")]
 OfSku = Annotated[str | None, typer.Option("--sku", help="Only this SKU.")]
 Format = Annotated[Literal["csv"], typer.Option("--format", help="The only one so far.")]
 
 
-File = Annotated[Path, typer.Argument(help="A CSV file with a header.")]
-Map = Annotated[
-    list[str] | None,
-    typer.Option("--map", help="COLUMN=FIELD, or COLUMN= to leave a column out."),
-]
 Kind = Annotated[str | None, typer.Option(help="The kind of rows that name none.")]
 Location = Annotated[
     str | None,
@@ -59,9 +61,6 @@ Currency = Annotated[str | None, typer.Option(help="Their unit costs' currency."
 KindMap = Annotated[
     list[str] | None, typer.Option("--kind-map", help="THEIRS=OURS, as in receipt=receive.")
 ]
-Where = Annotated[
-    list[str] | None, typer.Option(help="COLUMN=VALUE: leave out rows with another value.")
-]
 Returns = Annotated[
     bool, typer.Option("--returns", help="A sale of a negative quantity is a customer_return.")
 ]
@@ -71,19 +70,6 @@ TimeZone = Annotated[
 TimeFormat = Annotated[
     str | None, typer.Option(help="Of times that are not ISO 8601, as in '%d/%m/%Y %H:%M'.")
 ]
-Delimiter = Annotated[
-    str | None,
-    typer.Option(help="What separates cells; tab or a character. Default: as the header."),
-]
-Encoding = Annotated[
-    Literal["utf-8", "cp1250", "cp1252", "iso-8859-1", "iso-8859-2", "iso-8859-15"],
-    typer.Option(help="How the file's letters are written."),
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Check every row, record nothing.")]
-SkipBad = Annotated[
-    bool, typer.Option("--skip-bad", help="Record the good rows of a file that has bad ones.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON lines: every bad row, then a summary.")]
 
 
 @import_app.callback()
@@ -131,26 +117,24 @@ def movements(  # noqa: PLR0913 - as many as options
     given = {"kind": kind, "location": location or rights.only_location}
     constants = {**given, "reason": reason, "currency": currency}
     wishes = Wishes(
-        columns=_pairs(columns, "--map"),
+        columns=pairs(columns, "--map"),
         constants={name: value for name, value in constants.items() if value is not None},
-        kinds=_our_kinds(_pairs(kinds, "--kind-map")),
-        where=tuple(_pair(text, "--where") for text in where or ()),
+        kinds=_our_kinds(pairs(kinds, "--kind-map")),
+        where=tuple(pair(text, "--where") for text in where or ()),
         returns=returns,
         time_zone=None if time_zone is None else _zone(time_zone),
         time_format=time_format,
-        delimiter=None if delimiter is None else _one_character(delimiter),
+        delimiter=None if delimiter is None else one_character(delimiter),
         encoding=encoding,
     )
-    try:
-        source = SourceFile.open(file)
-    except NotReadable as error:
-        raise typer.Exit(_wrong(str(error))) from error
-    try:
-        with Report(shown(file.name), as_json=as_json, out=sys.stdout, err=sys.stderr) as report:
-            run = ImportRun(folder, source, rights, report, dry_run=dry_run, skip_bad=skip_bad)
-            code = run.carry_out(wishes)
-    finally:
-        source.close()
+    code = run_import(
+        folder,
+        file,
+        MovementFile(wishes, rights),
+        dry_run=dry_run,
+        skip_bad=skip_bad,
+        as_json=as_json,
+    )
     raise typer.Exit(code)
 
 
@@ -192,27 +176,10 @@ def export_movements(
     exporting.export_movements(folder, wanted, output)
 
 
-def _wrong(words: str) -> int:
-    typer.echo(f"everstock-node: {words}.", err=True)
-    return EXIT_FOUND_WRONG
-
-
-def _pairs(texts: Sequence[str] | None, option: str) -> Mapping[str, str]:
-    return dict(_pair(text, option) for text in texts or ())
-
-
-def _pair(text: str, option: str) -> tuple[str, str]:
-    # The last sign: a column may have one in its name, a field or kind has none.
-    left, equals, right = text.rpartition("=")
-    if not equals or not left:
-        raise _refused(f"{option} takes two names with = between them")
-    return left.strip(), right.strip()
-
-
 def _our_kinds(kinds: Mapping[str, str]) -> Mapping[str, str]:
     for ours in kinds.values():
         if ours not in {kind.value for kind in MoveKind}:
-            raise _refused(f"--kind-map: {shown(ours)} is not a kind of movement")
+            raise refused(f"--kind-map: {shown(ours)} is not a kind of movement")
     return kinds
 
 
@@ -220,14 +187,7 @@ def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise _refused(f"--time-zone: this machine knows no zone {shown(name)}") from None
-
-
-def _one_character(text: str) -> str:
-    found = {"tab": "\t", "comma": ",", "semicolon": ";"}.get(text, text)
-    if len(found) != 1 or found in '"\r\n' or not found.isascii():
-        raise _refused("--delimiter takes tab or one character")
-    return found
+        raise refused(f"--time-zone: this machine knows no zone {shown(name)}") from None
 
 
 def _instant(text: str | None, option: str) -> int | None:
@@ -236,8 +196,7 @@ def _instant(text: str | None, option: str) -> int | None:
     try:
         return instant_ms(text)
     except ValueError as error:
-        raise _refused(f"{option} {error}") from None
+        raise refused(f"{option} {error}") from None
 
 
-def _refused(detail: str) -> Refusal:
-    return Refusal("validation_failed", detail)
+add_sheets(import_app, export_app)

@@ -43,7 +43,7 @@ MOVEMENT_COLUMNS: Final = (
     *("details", "actor", "reverses"),
 )
 _SQL: Final = load_queries(__file__, "exporting.sql")
-_MEMORY_BYTES_MAX: Final = 16 * 1024 * 1024
+EXPORT_MEMORY_BYTES_MAX: Final = 16 * 1024 * 1024
 """Of a stock export on its way to stdout; what is more waits on the disk."""
 
 
@@ -62,8 +62,11 @@ def export_stock(folder: Folder, query: StockQuery, output: Path | None) -> None
 
     Raises: FileExistsError, OSError; StoreUnavailable.
     """
-    with _target(output) as target, tempfile.SpooledTemporaryFile(_MEMORY_BYTES_MAX) as spool:
-        with _text(spool) as rows:
+    with (
+        new_file(output) as target,
+        tempfile.SpooledTemporaryFile(EXPORT_MEMORY_BYTES_MAX) as spool,
+    ):
+        with text_of(spool) as rows:
             writer = Table(rows, STOCK_COLUMNS)
             upkeep.read(folder, lambda db: _write_stock(db, query, World().now_ms(), writer))
         spool.seek(0)
@@ -77,7 +80,7 @@ def export_movements(folder: Folder, wanted: MovementsWanted, output: Path | Non
 
     Raises: FileExistsError, OSError; StoreUnavailable.
     """
-    with _target(output) as target, _text(target) as rows:
+    with new_file(output) as target, text_of(target) as rows:
         writer = Table(rows, MOVEMENT_COLUMNS)
         for page in _pages(folder, wanted):
             for found in page:
@@ -133,7 +136,7 @@ def _lines(found: Recorded, sku: str | None) -> Iterator[Mapping[str, object]]:
 
 
 @contextlib.contextmanager
-def _text(target: IO[bytes]) -> Iterator[IO[str]]:
+def text_of(target: IO[bytes]) -> Iterator[IO[str]]:
     """Text on a binary file, which stays open."""
     text = io.TextIOWrapper(target, encoding="utf-8", newline="")
     try:
@@ -144,7 +147,7 @@ def _text(target: IO[bytes]) -> Iterator[IO[str]]:
 
 
 @contextlib.contextmanager
-def _target(output: Path | None) -> Iterator[IO[bytes]]:
+def new_file(output: Path | None) -> Iterator[IO[bytes]]:
     """Stdout, or a new file that gets its name once it is whole and durable."""
     if output is None:
         yield sys.stdout.buffer

@@ -1,24 +1,26 @@
 """An import: the whole file is checked before its first row is recorded, and a repeat changes nothing.
 
-Invariant: a movement's idempotency key is the digest of the file's bytes and the line its row begins on. The
-same file, under any name, interrupted anywhere and sent again, through the daemon or without it, records each row once.
+Invariant: a row's idempotency key holds the digest of the file's bytes and the line that it begins on. The same file,
+under any name, interrupted anywhere and sent again, through the daemon or without it, records each row once.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from node import upkeep
-from node.commands.movements import Here, check_may_write
-from node.exchange.mapping import Plan, Wishes, plan_of
 from node.exchange.reading import Garbled, NotReadable, Reading, Record, Seal, SourceFile
-from node.exchange.rows import Bad, Fault, Good, LeftOut, movements
-from node.exchange.sending import BATCH_JSON_BYTES_MAX, Door, Item, Outcome, Recorded, Refused
-from node.replica import identity
+from node.exchange.rows import Bad, Fault, Good, LeftOut
+from node.exchange.sending import (
+    BATCH_JSON_BYTES_MAX,
+    Door,
+    Item,
+    Outcome,
+    Recorded,
+    Refused,
+    Unchanged,
+)
 from protocol.limits import REMEMBERED_ANSWER_DAYS
-from protocol.movements import MoveKind
-from runtime.folder import Folder
 
 _REUSED: Final = "idempotency_key_reused"
 
@@ -39,6 +41,30 @@ class Watcher(Protocol):
         """The node would not record this row."""
 
 
+class Subject(Protocol):
+    """What the rows of a file are about."""
+
+    @property
+    def delimiter(self) -> str | None:
+        """What separates cells; None leaves it to the header."""
+
+    @property
+    def encoding(self) -> str:
+        """How the file's letters are written."""
+
+    def begin(self, header: Sequence[str]) -> Sequence[str]:
+        """Find the columns; answers the names of those that are not used, fit for a terminal.
+
+        Raises: Refusal when they do not fit what the caller said.
+        """
+
+    def rows(self, records: Iterable[Record | Garbled]) -> Iterator[Good | Bad | LeftOut]:
+        """Every row's fate, in the order of the file; the same in both passes."""
+
+    def item(self, digest: str, good: Good) -> Item | Refused:
+        """A good row of the file with this digest as it is sent, under its key."""
+
+
 @dataclass(slots=True)
 class Tally:
     """Rows of the file, by what became of them."""
@@ -48,6 +74,8 @@ class Tally:
     bad: int = 0
     recorded: int = 0
     already_there: int = 0
+    unchanged: int = 0
+    """Rows of this import that say what was there already."""
     refused: int = 0
     refusals: Counter[str] = field(default_factory=Counter)
     """Refused rows by code."""
@@ -57,52 +85,24 @@ class Tally:
 class Checked:
     """What the first pass found."""
 
-    plan: Plan
+    unused: Sequence[str]
+    """Columns that are left out."""
     seal: Seal
     tally: Tally
     complete: bool
     """Whether the file could be read to its end."""
 
 
-class Rights:
-    """What this node may record where, as its certificate says."""
-
-    def __init__(self, folder: Folder) -> None:
-        self._here = upkeep.read(
-            folder,
-            lambda db: Here(
-                (who := identity.read_identity(db)).chain,
-                identity.read_position(db).replica,
-                who.certificate,
-                None,
-                0,
-            ),
-        )
-        self._allowed: set[tuple[str, MoveKind]] = set()
-
-    @property
-    def only_location(self) -> str | None:
-        """The location that a file means that names none."""
-        writes = self._here.certificate.writes
-        return writes[0] if len(writes) == 1 else None
-
-    def check(self, location: str, kind: MoveKind) -> None:
-        """Raises: Refusal `forbidden`."""
-        if (location, kind) not in self._allowed:
-            check_may_write(self._here, location, kind)
-            self._allowed.add((location, kind))
-
-
-def check(source: SourceFile, wishes: Wishes, rights: Rights, watcher: Watcher) -> Checked:
+def check(source: SourceFile, subject: Subject, watcher: Watcher) -> Checked:
     """Read the whole file and record nothing.
 
     Raises: Refusal when the columns do not fit the wishes; NotReadable; OSError.
     """
     watcher.phase("checking", source.size)
     reading = source.read()
-    plan, records = _begin(reading, wishes)
+    unused, records = _begin(reading, subject)
     tally, complete = Tally(), True
-    for found in movements(plan, records, rights.check):
+    for found in subject.rows(records):
         match found:
             case Good():
                 tally.rows += 1
@@ -116,25 +116,33 @@ def check(source: SourceFile, wishes: Wishes, rights: Rights, watcher: Watcher) 
                 tally.rows += 1
                 tally.left_out += 1
         watcher.progress(reading.bytes_read, tally.rows)
-    return Checked(plan, reading.seal(), tally, complete)
+    return Checked(unused, reading.seal(), tally, complete)
 
 
 def record(
-    source: SourceFile, checked: Checked, rights: Rights, door: Door, watcher: Watcher, tally: Tally
+    source: SourceFile,
+    checked: Checked,
+    subject: Subject,
+    door: Door,
+    watcher: Watcher,
+    tally: Tally,
 ) -> None:
-    """Record every good movement of a checked file, in order. `tally` counts as it goes, also when this raises.
+    """Record every good row of a checked file, in order. `tally` counts as it goes, also when this raises.
 
     Raises: FileChanged before anything of a changed block is recorded; SendingStopped; OSError.
     """
-    watcher.phase("recording", source.size)
+    watcher.phase(door.doing, source.size)
     reading = source.read(checked.seal)
-    _, records = _begin(reading, checked.plan.wishes)
+    _, records = _begin(reading, subject)
     batch = _Batch(door, watcher, tally)
-    for found in movements(checked.plan, records, rights.check):
+    for found in subject.rows(records):
         match found:
-            case Good(line=line, body=body, movement=movement):
-                key = f"import-{checked.seal.digest}-{line}"
-                batch.add(Item(line, key, body, movement))
+            case Good(line=line):
+                match subject.item(checked.seal.digest, found):
+                    case Refused() as refused:
+                        batch.count(refused, line)
+                    case Item() as item:
+                        batch.add(item)
             case Bad():
                 tally.rows += 1
                 tally.bad += 1
@@ -163,7 +171,7 @@ class _Batch:
             self.send()
         self._items.append(item)
         self._json_bytes += size
-        if len(self._items) >= self._door.batch_movements:
+        if len(self._items) >= self._door.batch_rows:
             self.send()
 
     def send(self) -> None:
@@ -171,31 +179,34 @@ class _Batch:
         if not self._items:
             return
         for outcome, item in zip(self._door.record(self._items), self._items, strict=True):
-            self._count(outcome, item.line)
+            self.count(outcome, item.line)
         self._items, self._json_bytes = [], 0
 
-    def _count(self, outcome: Outcome, line: int) -> None:
+    def count(self, outcome: Outcome, line: int) -> None:
+        """Say what became of a row."""
         self._tally.rows += 1
         match outcome:
             case Recorded(earlier=True):
                 self._tally.already_there += 1
             case Recorded():
                 self._tally.recorded += 1
+            case Unchanged():
+                self._tally.unchanged += 1
             case Refused(code=code, detail=detail):
                 self._tally.refused += 1
                 self._tally.refusals[code] += 1
                 self._watcher.refused(line, code, _explained(code, detail))
 
 
-def _begin(reading: Reading, wishes: Wishes) -> tuple[Plan, Iterator[Record | Garbled]]:
-    records = reading.records(delimiter=wishes.delimiter, encoding=wishes.encoding)
+def _begin(reading: Reading, subject: Subject) -> tuple[Sequence[str], Iterator[Record | Garbled]]:
+    records = reading.records(delimiter=subject.delimiter, encoding=subject.encoding)
     match next(records, None):
         case None:
             raise NotReadable("the file is empty")
         case Garbled(line=line, problem=problem):
             raise NotReadable(f"line {line}, where the columns are named, {problem}")
         case Record(cells=header):
-            return plan_of(header, wishes), records
+            return subject.begin(header), records
 
 
 def _explained(code: str, detail: str) -> str:

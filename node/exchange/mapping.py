@@ -5,13 +5,15 @@ way its kind goes; `currency` stands beside `unit_cost`. A column that is neithe
 left out, and the caller is told.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from node.commands.requests import Refusal
 from node.exchange.wording import in_words, shown
+
+T = TypeVar("T")
 
 HEAD_FIELDS: Final = (
     *("kind", "location", "reference", "occurred_at", "reason", "note", "details"),
@@ -68,24 +70,14 @@ def plan_of(header: Sequence[str], wishes: Wishes) -> Plan:
     for field_name in wishes.columns.values():
         if field_name not in {"", *FIELDS}:
             raise _refused(f"{shown(field_name)} is no field; there are {', '.join(FIELDS)}")
-    place: dict[str, int] = {}
-    for at, name in enumerate(names):
-        field_name = wishes.columns.get(name, _field_called(name))
-        if not field_name:
-            continue
-        if field_name in place:
-            both = f"{shown(names[place[field_name]])} and {shown(name)}"
-            raise _refused(
-                f"the columns {both} are both {field_name}; --map COLUMN= leaves one out"
-            )
-        place[field_name] = at
-    mapped = {column: _place_of(names, column) for column in wishes.columns}
+    place = placed(names, wishes.columns, _field_called, str)
+    mapped = {column: place_of(names, column) for column in wishes.columns}
     plan = Plan(
         wishes,
         len(names),
         place,
         {one: shown(names[place[one]]) if one in place else _option(one) for one in FIELDS},
-        [(_place_of(names, column), value) for column, value in wishes.where],
+        [(place_of(names, column), value) for column, value in wishes.where],
         [
             shown(name)
             for at, name in enumerate(names)
@@ -96,12 +88,40 @@ def plan_of(header: Sequence[str], wishes: Wishes) -> Plan:
     return plan
 
 
+def placed(
+    names: Sequence[str],
+    wished: Mapping[str, T | None],
+    called: Callable[[str], T | None],
+    word: Callable[[T], str],
+) -> dict[T, int]:
+    """The column of each field: what the caller says of a column, else what its name says.
+
+    Raises: Refusal `validation_failed` when two columns are the same field.
+    """
+    place: dict[T, int] = {}
+    for at, name in enumerate(names):
+        found = wished[name] if name in wished else called(name)
+        if not found:
+            continue
+        if found in place:
+            both = f"{shown(names[place[found]])} and {shown(name)}"
+            raise _refused(
+                f"the columns {both} are both {word(found)}; --map COLUMN= leaves one out"
+            )
+        place[found] = at
+    return place
+
+
 def _field_called(name: str) -> str:
     called = name.casefold().replace(" ", "_")
     return called if called in FIELDS else ""
 
 
-def _place_of(names: Sequence[str], column: str) -> int:
+def place_of(names: Sequence[str], column: str) -> int:
+    """Which column has a name.
+
+    Raises: Refusal `validation_failed` when none or several have.
+    """
     match [at for at, name in enumerate(names) if name == column]:
         case [at]:
             return at

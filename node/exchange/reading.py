@@ -1,22 +1,27 @@
 """A CSV file (RFC 4180) read as a stream, twice, with the physical line on which each record begins.
 
 Invariants: the second reading sees the bytes of the first or fails before any changed byte is used, because every
-block is compared with its digest; memory is bounded whatever the file holds.
+block is compared with its digest; memory is bounded whatever the file holds. A gzipped file (RFC 1952) is known by its
+first bytes and read as it is: digests are of what lies on the disk.
 """
 
 import codecs
 import csv
+import gzip
 import io
 import os
 import stat
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
+
+    _Buffered = io.BufferedReader[Any]
 
 BLOCK_BYTES: Final = 1024 * 1024
 """What is compared at a time; its digest is kept: 16 bytes for each MiB of the file."""
@@ -26,6 +31,7 @@ COLUMNS_MAX: Final = 1_000
 """A till's export has a few dozen."""
 DELIMITERS: Final = (",", ";", "\t")
 _DIGEST_BYTES: Final = 16
+_GZIP: Final = b"\x1f\x8b"
 _UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -97,12 +103,15 @@ class Reading:
 
     def __init__(self, blocks: "_Blocks") -> None:
         self._blocks = blocks
-        self._stream = io.BufferedReader(blocks, buffer_size=BLOCK_BYTES)
+        self._stored: _Buffered = io.BufferedReader(blocks, buffer_size=BLOCK_BYTES)
+        self._stream: _Buffered = self._stored
         self._lines: _Lines | None = None
 
     @property
     def bytes_read(self) -> int:
-        """How far the records have come."""
+        """How far into the file the records have come."""
+        if self._stream is not self._stored:
+            return self._blocks.offset
         return 0 if self._lines is None else self._lines.bytes_read
 
     def records(self, *, delimiter: str | None, encoding: str) -> Iterator[Record | Garbled]:
@@ -110,6 +119,9 @@ class Reading:
 
         Raises: NotReadable; FileChanged; OSError.
         """
+        if self._stored.peek(len(_GZIP)).startswith(_GZIP):
+            unpacked = _Unpacked(self._stored)
+            self._stream = io.BufferedReader(unpacked, buffer_size=BLOCK_BYTES)
         head = self._stream.peek(BLOCK_BYTES)[:RECORD_BYTES_MAX]
         if head.startswith(_UTF_16):
             raise NotReadable("the file is UTF-16; save it as UTF-8")
@@ -119,9 +131,25 @@ class Reading:
 
     def seal(self) -> Seal:
         """What the file held; call it once, after reading. Reads what is left."""
-        while self._stream.read(BLOCK_BYTES):
+        while self._stored.read(BLOCK_BYTES):
             pass
         return self._blocks.seal()
+
+
+class _Unpacked(io.RawIOBase):
+    """What a gzipped file holds, unpacked as it is asked for."""
+
+    def __init__(self, stored: "_Buffered") -> None:
+        self._unpacking = gzip.GzipFile(fileobj=stored)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        try:
+            return self._unpacking.readinto(buffer)
+        except (EOFError, gzip.BadGzipFile, zlib.error):
+            raise NotReadable("the file is a damaged gzip file") from None
 
 
 class _Blocks(io.RawIOBase):
@@ -176,7 +204,7 @@ class _RecordTooLong(Exception):
 class _Lines:
     """Physical lines as text, counted, for the csv module."""
 
-    def __init__(self, stream: "io.BufferedReader[_Blocks]", encoding: str) -> None:
+    def __init__(self, stream: "_Buffered", encoding: str) -> None:
         self._stream = stream
         self._encoding = encoding
         self.number = 0

@@ -7,13 +7,13 @@ imported before, so the second pass and every repeat come to the same movements 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
 
 from node.api.models import MovementBody
 from node.api.translation import movement_of
-from node.commands.requests import Movement, Refusal
+from node.commands.requests import Refusal
 from node.exchange.cells import restored
 from node.exchange.mapping import HEAD_FIELDS, LINE_FIELDS, Plan
 from node.exchange.reading import Garbled, Record
@@ -38,11 +38,11 @@ class Fault(NamedTuple):
 
 
 class Good(NamedTuple):
-    """A row to record."""
+    """A row to record: as the API takes it, and as the command does."""
 
     line: int
     body: Mapping[str, object]
-    movement: Movement
+    meant: Any
 
 
 class Bad(NamedTuple):

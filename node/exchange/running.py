@@ -4,19 +4,30 @@ Rule: nothing is recorded of a file that was not read to its end, or, unless ask
 ends, the user reads how many rows count and whether the same command goes on.
 """
 
-from typing import Final
+from contextlib import AbstractContextManager
+from typing import Final, Protocol
 
 from node.exchange import importing
-from node.exchange.importing import Rights, Tally
-from node.exchange.mapping import Wishes
+from node.exchange.importing import Subject, Tally
 from node.exchange.reading import NotReadable, SourceFile
 from node.exchange.reporting import Report
-from node.exchange.sending import SendingStopped, open_door
+from node.exchange.sending import Door, Errand, SendingStopped, open_door
 from runtime.folder import Folder
 from runtime.service import EXIT_FOUND_WRONG, EXIT_IO, EXIT_OK
 
 EXIT_INTERRUPTED: Final = 130
 """What a shell says of a program that Ctrl-C ended."""
+
+
+class File(Subject, Errand, Protocol):
+    """What a file is about, and where that goes."""
+
+    @property
+    def about_skipped(self) -> str:
+        """What to do with rows that were skipped as bad: a sentence after a space."""
+
+    def try_out(self) -> AbstractContextManager[Door] | None:
+        """A door that only says what would become of rows; None where a good row is always taken."""
 
 
 class ImportRun:
@@ -26,7 +37,7 @@ class ImportRun:
         self,
         folder: Folder,
         source: SourceFile,
-        rights: Rights,
+        file: File,
         report: Report,
         *,
         dry_run: bool,
@@ -34,16 +45,16 @@ class ImportRun:
     ) -> None:
         self._folder = folder
         self._source = source
-        self._rights = rights
+        self._file = file
         self._report = report
         self._dry_run = dry_run
         self._skip_bad = skip_bad
         self._digest = ""
 
-    def carry_out(self, wishes: Wishes) -> int:
+    def carry_out(self) -> int:
         """Check, then record; says how it ended."""
         try:
-            checked = importing.check(self._source, wishes, self._rights, self._report)
+            checked = importing.check(self._source, self._file, self._report)
         except NotReadable as error:
             return self._end(
                 Tally(), "unreadable", f"Nothing was recorded: {error}.", EXIT_FOUND_WRONG
@@ -53,14 +64,14 @@ class ImportRun:
             return self._end(Tally(), "interrupted", words, EXIT_INTERRUPTED)
         tally, self._digest = checked.tally, checked.seal.digest
         self._report.done(tally.rows)
-        if checked.plan.unused:
-            self._report.say(f"Columns that are not used: {', '.join(checked.plan.unused)}.")
+        if checked.unused:
+            self._report.say(f"Columns that are not used: {', '.join(checked.unused)}.")
         words = f"{tally.rows:,} rows: {tally.rows - tally.bad - tally.left_out:,} good, {tally.bad:,} bad"
         if tally.left_out:
             words += f", {tally.left_out:,} left out by --where"
         found = EXIT_FOUND_WRONG if tally.bad else EXIT_OK
         if self._dry_run:
-            return self._end(tally, "checked", f"{words}. Nothing was recorded.", found)
+            return self._try_out(checked, words, found)
         if not checked.complete:
             return self._end(
                 tally,
@@ -73,12 +84,34 @@ class ImportRun:
             return self._end(tally, "refused", words, found)
         return self._record(checked)
 
+    def _try_out(self, checked: importing.Checked, words: str, found: int) -> int:
+        """Say what would become of the good rows, where that depends on what the node holds."""
+        tally, trial = checked.tally, self._file.try_out()
+        if trial is None or not checked.complete:
+            return self._end(tally, "checked", f"{words}. Nothing was recorded.", found)
+        tried = Tally()
+        try:
+            with trial as door:
+                importing.record(self._source, checked, self._file, door, self._report, tried)
+        except NotReadable as error:
+            return self._end(tally, "unreadable", f"{words}. {error}.", EXIT_FOUND_WRONG)
+        except KeyboardInterrupt:
+            words = "Interrupted. Nothing was recorded."
+            return self._end(tally, "interrupted", words, EXIT_INTERRUPTED)
+        words += (
+            f". Of the good ones {tried.recorded:,} would be recorded, {tried.unchanged:,} say what is there,"
+            f" {tried.already_there:,} were imported before, {tried.refused:,} would be refused."
+            " Nothing was recorded."
+        )
+        code = EXIT_FOUND_WRONG if tried.refused else found
+        return self._end(tried, "checked", words, code)
+
     def _record(self, checked: importing.Checked) -> int:
         tally = Tally()
         again = "Run the same command again to go on"
         try:
-            with open_door(self._folder) as door:
-                importing.record(self._source, checked, self._rights, door, self._report, tally)
+            with open_door(self._folder, self._file) as door:
+                importing.record(self._source, checked, self._file, door, self._report, tally)
         except SendingStopped as error:
             words = f"Stopped: {error}. {_counted(tally)}. {again}."
             return self._end(tally, "stopped", words, EXIT_IO)
@@ -91,10 +124,7 @@ class ImportRun:
         self._report.done(tally.rows)
         words = f"{_counted(tally)}."
         if tally.bad:
-            words += (
-                " Put the skipped rows, corrected, into a file of their own: this file with other"
-                " bytes is another file, and would count every row again."
-            )
+            words += self._file.about_skipped
         code = EXIT_FOUND_WRONG if tally.bad or tally.refused else EXIT_OK
         return self._end(tally, "recorded", words, code)
 
@@ -107,7 +137,11 @@ class ImportRun:
 
 def _counted(tally: Tally) -> str:
     parts = [f"Recorded {tally.recorded:,}", f"already there {tally.already_there:,}"]
-    for name, count in (("refused", tally.refused), ("skipped as bad", tally.bad)):
+    for name, count in (
+        ("unchanged", tally.unchanged),
+        ("refused", tally.refused),
+        ("skipped as bad", tally.bad),
+    ):
         if count:
             parts.append(f"{name} {count:,}")
     if tally.left_out:

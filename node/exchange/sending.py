@@ -1,7 +1,7 @@
 """How good rows reach the node: through its daemon, or, when none runs, under the folder's lock.
 
-Invariant: either way it is the batch command with one key per movement as the operator, so whoever began an import,
-and however it ended, the same rows sent again are answered from memory.
+Invariant: either way it is the batch command with one key per row as the operator, so whoever began an import, and
+however it ended, the same rows sent again are answered from memory.
 """
 
 import asyncio
@@ -12,21 +12,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from node import upkeep
-from node.commands.requests import Answer, Movement, Refusal
-from node.joining import OPERATOR
 from node.node import Node
 from node.replica import log
-from protocol.limits import BATCH_MOVEMENTS_MAX, BODY_BYTES_MAX
+from protocol.limits import BATCH_DOCUMENTS_MAX, BATCH_MOVEMENTS_MAX, BODY_BYTES_MAX
 from runtime.control import DaemonRefused, call_daemon
 from runtime.errors import StoreError
 from runtime.folder import Folder, FolderBusy
 from runtime.world import World
 
-BATCH_S_AIM: Final = 0.05
-"""A batch is one transaction, and a till beside it waits as long: nobody at a till notices this."""
-BATCH_MOVEMENTS_MIN: Final = 25
+BATCH_ROWS_MIN: Final = 25
+BATCH_ROWS_MAX: Final = min(BATCH_MOVEMENTS_MAX, BATCH_DOCUMENTS_MAX)
 BATCH_JSON_BYTES_MAX: Final = BODY_BYTES_MAX - 1024
-"""Of a batch's movements, with room for what is around them."""
+"""Of a batch's rows, with room for what is around them."""
 PATIENCE_S: Final = 15.0
 """A daemon that ended is started again by whoever runs it within this, or the import ends."""
 _RETRY_S: Final = 0.2
@@ -40,7 +37,8 @@ class Item(NamedTuple):
     line: int
     key: str
     body: Mapping[str, object]
-    movement: Movement
+    meant: Any
+    """The same as the command takes it."""
 
     @property
     def json_bytes(self) -> int:
@@ -54,6 +52,10 @@ class Recorded(NamedTuple):
     earlier: bool
 
 
+class Unchanged(NamedTuple):
+    """It says what was there already."""
+
+
 class Refused(NamedTuple):
     """It does not, and why; the rest goes on."""
 
@@ -61,28 +63,57 @@ class Refused(NamedTuple):
     detail: str
 
 
-Outcome = Recorded | Refused
+Outcome = Recorded | Unchanged | Refused
 
 
 class SendingStopped(Exception):
     """The node takes no more now; the message is one sentence. What was answered before is recorded."""
 
 
+class Errand(Protocol):
+    """What is recorded: the address of the daemon that takes it, and the command where none runs."""
+
+    @property
+    def address(self) -> str:
+        """Where the daemon takes batches."""
+
+    @property
+    def member(self) -> str:
+        """The member of a batch's body that holds the rows."""
+
+    @property
+    def batch_s_aim(self) -> float:
+        """How long a batch may take the daemon."""
+
+    def outcome(self, result: Mapping[str, Any], head: int) -> Recorded | Unchanged:
+        """What the daemon says of a row that is no problem; `head` is where the log ended when the import began."""
+
+    async def record(self, node: Node, items: Sequence[Item]) -> list[Outcome]:
+        """Have the node itself record rows, durable on return.
+
+        Raises: StoreError.
+        """
+
+
 class Door(Protocol):
     """A way to the node."""
 
-    batch_movements: int
+    batch_rows: int
     """How many it wants next."""
 
+    @property
+    def doing(self) -> str:
+        """What happens, for whoever watches."""
+
     def record(self, items: Sequence[Item]) -> list[Outcome]:
-        """Record in order, in one transaction, durable on return; an outcome for each.
+        """Record in order, durable on return; an outcome for each.
 
         Raises: SendingStopped; then nothing of these items is known to be recorded.
         """
 
 
 @contextlib.contextmanager
-def open_door(folder: Folder) -> Iterator[Door]:
+def open_door(folder: Folder, errand: Errand) -> Iterator[Door]:
     """The daemon, else the node itself, with the folder's lock held until the end.
 
     Raises: FolderBusy when somebody else holds the lock; NotJoined, StoreError.
@@ -91,7 +122,7 @@ def open_door(folder: Folder) -> Iterator[Door]:
     with contextlib.ExitStack() as held:
         while True:
             if folder.daemon_url() is not None:
-                yield DaemonDoor(folder)
+                yield DaemonDoor(folder, errand)
                 return
             try:
                 held.enter_context(folder.lock())
@@ -103,7 +134,7 @@ def open_door(folder: Folder) -> Iterator[Door]:
         with asyncio.Runner() as runner:
             node = runner.run(Node.open(folder, World()))
             try:
-                yield OwnDoor(runner, node)
+                yield OwnDoor(runner, node, errand)
             finally:
                 runner.run(node.close())
 
@@ -111,20 +142,23 @@ def open_door(folder: Folder) -> Iterator[Door]:
 class DaemonDoor:
     """The batch route of the running daemon."""
 
-    def __init__(self, folder: Folder) -> None:
+    doing = "recording"
+
+    def __init__(self, folder: Folder, errand: Errand) -> None:
         self._folder = folder
+        self._errand = errand
         self._head = upkeep.read(folder, lambda db: log.head(db).seq)
-        self.batch_movements = BATCH_MOVEMENTS_MIN
+        self.batch_rows = BATCH_ROWS_MIN
 
     def record(self, items: Sequence[Item]) -> list[Outcome]:
         """See Door. A daemon that is being restarted is waited for."""
-        body = {"movements": [{"key": item.key, **item.body} for item in items]}
+        body = {self._errand.member: [{"key": item.key, **item.body} for item in items]}
         give_up_s = time.monotonic() + PATIENCE_S
         while True:
             started_s = time.monotonic()
             problem = "the daemon has ended"
             try:
-                answer = call_daemon(self._folder, "/v1/movements/batch", body)
+                answer = call_daemon(self._folder, self._errand.address, body)
                 if answer is not None:
                     self._adapt(time.monotonic() - started_s)
                     return [self._outcome(one) for one in _results(answer, len(items))]
@@ -139,42 +173,34 @@ class DaemonDoor:
             time.sleep(_RETRY_S)
 
     def _adapt(self, took_s: float) -> None:
-        if took_s < BATCH_S_AIM / 2:
-            self.batch_movements = min(self.batch_movements * 2, BATCH_MOVEMENTS_MAX)
-        elif took_s > BATCH_S_AIM:
-            self.batch_movements = max(self.batch_movements // 2, BATCH_MOVEMENTS_MIN)
+        if took_s < self._errand.batch_s_aim / 2:
+            self.batch_rows = min(self.batch_rows * 2, BATCH_ROWS_MAX)
+        elif took_s > self._errand.batch_s_aim:
+            self.batch_rows = max(self.batch_rows // 2, BATCH_ROWS_MIN)
 
     def _outcome(self, result: Mapping[str, Any]) -> Outcome:
         if "problem" in result:
             return Refused(str(result["problem"]["code"]), str(result["problem"]["detail"]))
-        # A batch does not say which of its answers are repeats. The log does: it only grows.
-        return Recorded(earlier=int(result["movement"]["seq"]) <= self._head)
+        return self._errand.outcome(result, self._head)
 
 
 class OwnDoor:
     """The node opened here; nobody else waits, so batches are as large as they may be."""
 
-    def __init__(self, runner: asyncio.Runner, node: Node) -> None:
+    doing = "recording"
+
+    def __init__(self, runner: asyncio.Runner, node: Node, errand: Errand) -> None:
         self._runner = runner
         self._node = node
-        self.batch_movements = BATCH_MOVEMENTS_MAX
+        self._errand = errand
+        self.batch_rows = BATCH_ROWS_MAX
 
     def record(self, items: Sequence[Item]) -> list[Outcome]:
         """See Door."""
-        batch = [(item.key, item.movement) for item in items]
         try:
-            answers = self._runner.run(self._node.record_batch(OPERATOR, batch))
+            return self._runner.run(self._errand.record(self._node, items))
         except StoreError as error:
             raise SendingStopped(str(error)) from error
-        return [_own_outcome(answer) for answer in answers]
-
-
-def _own_outcome(answer: Answer | Refusal) -> Outcome:
-    match answer:
-        case Answer(replayed=replayed):
-            return Recorded(earlier=replayed)
-        case Refusal(code=code, detail=detail):
-            return Refused(code, detail)
 
 
 def _results(answer: Mapping[str, object], count: int) -> list[Mapping[str, Any]]:

@@ -12,14 +12,15 @@ from protocol.limits import ATTRIBUTE_CHARS_MAX, DELTA_MAX
 
 def attribute_fault(declared: Values | None, value: object) -> str | None:
     """Why a value cannot be that of an attribute whose declaration has these fields; None when it can."""
-    kind = None if declared is None else _kind_of(declared)
+    kind = None if declared is None else kind_of(declared)
     if kind is None:
         return "attributes has one that the office has not declared for this collection"
     fault = kind.fault(value)
     return None if fault is None else f"attributes has one that {fault}"
 
 
-def _kind_of(declared: Values) -> Kind | None:
+def kind_of(declared: Values) -> Kind | None:
+    """The type that a declaration with these fields gives its attribute; None for one of a newer version."""
     match declared.get("type"):
         case "text":
             return Text(ATTRIBUTE_CHARS_MAX)

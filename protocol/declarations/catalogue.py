@@ -34,6 +34,8 @@ from protocol.limits import (
     DELTA_MAX,
     NOTE_CHARS_MAX,
     PACKS_MAX,
+    SKU_NAME_CHARS_MAX,
+    STRENGTH_CHARS_MAX,
 )
 
 UNIT_CHARS_MAX: Final = 20
@@ -47,7 +49,7 @@ SKUS: Final = Collection(
     place=Place.CATALOGUE,
     writers=Writers.CREATED_BY_STORES,
     fields=(
-        Field("name", Text(), "What people call it.", required=True),
+        Field("name", Text(SKU_NAME_CHARS_MAX), "What people call it.", required=True),
         Field("description", Text(NOTE_CHARS_MAX, lines=True), "More about it."),
         Field(
             "unit",
@@ -77,7 +79,7 @@ SKUS: Final = Collection(
             audience=Audience.OFFICE,
         ),
         Field("dosage_form", Text(), "Of a medicine: tablet, capsule, syrup."),
-        Field("strength", Text(), "Of a medicine: `500 mg`."),
+        Field("strength", Text(STRENGTH_CHARS_MAX), "Of a medicine: `500 mg`."),
         Field(
             "controlled",
             Flag(),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from protocol.certificate import Role
 from tests.node.enrolled import Shop, enrolled_folder
 
 
@@ -11,3 +12,9 @@ from tests.node.enrolled import Shop, enrolled_folder
 def shop(tmp_path: Path) -> Shop:
     """Give the folder of node S01."""
     return enrolled_folder(tmp_path / "S01")
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Shop:
+    """Give the folder of a node that may write everything."""
+    return enrolled_folder(tmp_path / "office", name="office", writes=(), role=Role.OFFICE)

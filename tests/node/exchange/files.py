@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import sqlite3
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,10 @@ from typing import Any
 import pytest
 
 from node.__main__ import main
+from node.commands.depicting import document_json
+from node.replica import documents
+from node.replica.documents import DocumentQuery
+from protocol.declarations import COLLECTIONS
 from tests.node.enrolled import Shop
 from tests.node.processes import call
 
@@ -51,10 +56,31 @@ def import_(shop: Shop, file: Path, *options: str, kind: str | None = "sale") ->
         *named,
         *options,
     )
+    return done_of(done)
+
+
+def import_sheet(shop: Shop, collection: str, file: Path, *options: str) -> Done:
+    """Import documents in this process, and read what it says as JSON lines."""
+    data = str(shop.folder.path)
+    return done_of(call("import", collection, str(file), "--data", data, "--json", *options))
+
+
+def done_of(done: subprocess.CompletedProcess[str]) -> Done:
+    """What an import with --json said."""
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert lines, done
     assert lines[-1].pop("type") == "summary"
     return Done(done.returncode, lines[:-1], lines[-1], done.stderr)
+
+
+def documents_of(shop: Shop, collection: str) -> dict[str, dict[str, Any]]:
+    """The documents that the node shows, by id."""
+    declared = COLLECTIONS[collection]
+    with contextlib.closing(sqlite3.connect(shop.database)) as db:
+        db.row_factory = sqlite3.Row
+        page = documents.page(db, DocumentQuery(declared, limit=100_000))
+        assert page.following is None
+        return {held.id: document_json(declared, held, for_office=True) for held in page.items}
 
 
 def export(shop: Shop, *arguments: str) -> str:

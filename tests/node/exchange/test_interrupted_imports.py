@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from node.exchange import importing
-from node.exchange.importing import Rights, Tally
+from node.exchange.importing import Tally
 from node.exchange.mapping import Wishes
+from node.exchange.movement_file import MovementFile, Rights
 from node.exchange.reading import FileChanged, SourceFile
 from node.exchange.rows import Fault
 from node.exchange.sending import open_door
@@ -170,13 +171,14 @@ def test_nothing_of_a_file_that_changed_after_its_check_is_recorded(
     shop: Shop, tmp_path: Path
 ) -> None:
     file = write_sales(tmp_path / "f.csv", 50)
-    source, rights, nobody = SourceFile.open(file), Rights(shop.folder), _Unwatched()
+    source, nobody = SourceFile.open(file), _Unwatched()
     wishes = Wishes(constants={"kind": "sale", "location": "S01"})
-    checked = importing.check(source, wishes, rights, nobody)
+    sales = MovementFile(wishes, Rights(shop.folder))
+    checked = importing.check(source, sales, nobody)
     with file.open("r+b") as changed:
         changed.seek(-4, os.SEEK_END)
         changed.write(b"999\n")
-    with open_door(shop.folder) as door, pytest.raises(FileChanged):
-        importing.record(source, checked, rights, door, nobody, Tally())
+    with open_door(shop.folder, sales) as door, pytest.raises(FileChanged):
+        importing.record(source, checked, sales, door, nobody, Tally())
     source.close()
     assert logged(shop) == 0
