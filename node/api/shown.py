@@ -150,6 +150,8 @@ class Notice(Shown):
     """Only where it is about one."""
     similar_to: list[str] | None = None
     """Of `similar_lot`: the lots that are spelt alike."""
+    expiry: Day | None = None
+    """Of `expiry_differs`: the last day that stands."""
 
 
 class MovementRecorded(MovementShown):

@@ -26,6 +26,8 @@ _WARNINGS: Final[Mapping[str, str]] = {
     "unknown_sku": "nobody has described this SKU yet; it counts all the same",
     "negative_stock": "less than nothing is left of it here",
     "similar_lot": "another lot of it is spelt alike, but for case or spaces; is this one of those?",
+    "expiry_differs": "another last day is known of this lot; the earlier stands",
+    "lots_not_described": "there are too many new lots in this delivery to keep their last days; describe them apart",
     "no_usable_lot": "more of it was sold than lots that may be used had; the rest is recorded without a lot",
 }
 

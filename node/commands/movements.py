@@ -11,6 +11,7 @@ from typing import Final
 
 from node.commands import answering
 from node.commands.answering import Warned, warned
+from node.commands.goods_in import Receiver, describe, with_lots_described
 from node.commands.likeness import similar_lots
 from node.commands.picking import Picker
 from node.commands.requests import Answer, Caller, Line, Movement, Refusal
@@ -21,7 +22,9 @@ from node.replica import answers, changes, log, movements, view
 from node.replica.answers import Kept, Slot
 from node.replica.lots import Lots
 from protocol.certificate import Certificate, Role
-from protocol.effects import Account, CounterEffect
+from protocol.declarations.catalogue import LOTS
+from protocol.declarations.editing import Author
+from protocol.effects import Account, CounterEffect, FieldEffect
 from protocol.errors import ProtocolError
 from protocol.ids import ChainId, OpId, ReplicaId, Seq, op_id
 from protocol.limits import DELTA_MAX, TOTAL_MAX
@@ -68,9 +71,11 @@ def record(
     short = check_shortage(db, movement.location, shelves, deltas, uncovered)
     warnings = [warned("negative_stock", sku) for sku in short]
     warnings += [warned("no_usable_lot", sku) for sku in uncovered]
+    operation = _operation(here, caller, movement, id_, weighed)
     if movement.kind is MoveKind.RECEIVE:
         warnings += similar_lots(db, ((line.sku, line.lot) for line, _ in weighed))
-    operation = _operation(here, caller, movement, id_, weighed)
+        operation, more = _with_lots(db, here, caller, operation, movement.lines)
+        warnings += more
     return _append(db, here, operation, shelves, None, slot, request, warnings)
 
 
@@ -115,8 +120,9 @@ def reverse(
             "conflict", f"movement {answering.id_to_text(earlier)} has reversed it already"
         )
     counters = [effect for effect in found.operation.effects if isinstance(effect, CounterEffect)]
-    if len(counters) < len(found.operation.effects):
-        # Its document counts it too, and would not hear of this.
+    edits = [effect for effect in found.operation.effects if isinstance(effect, FieldEffect)]
+    if any(effect.collection != LOTS.name for effect in edits):
+        # Its document counts it too, and would not hear of this. What was read of a lot is read still.
         raise Refusal("conflict", "this is of a document; take it back there")
     check_may_write(here, counters[0].location, MoveKind.REVERSAL)
     shelves = Shelves(db, counters[0].location)
@@ -189,6 +195,23 @@ def _operation(
         ),
         answering.details_of(movement, [line for line, _ in weighed]),
     )
+
+
+def _with_lots(
+    db: sqlite3.Connection,
+    here: Here,
+    caller: Caller,
+    operation: Operation,
+    lines: Sequence[Line],
+) -> tuple[Operation, list[Warned]]:
+    """Goods that came in, with what was read of their lots."""
+    author = Author(here.replica, here.now_ms, here.certificate.role is Role.OFFICE)
+    receiver = Receiver(author, caller.name, here.certificate.name)
+    described = describe(db, receiver, lines)
+    operation, fits = with_lots_described(operation, described)
+    if fits:
+        return operation, described.warnings
+    return operation, [warned("lots_not_described", lines[0].sku)]
 
 
 def _append(

@@ -128,3 +128,22 @@ async def test_answers_given_apart_all_count(here: Here) -> None:
     await eventually(partial(unacknowledged, office), [])
     for shop in shops:
         await eventually(partial(unacknowledged, shop), [])
+
+
+async def test_of_last_days_read_apart_at_goods_in_the_earlier_stands_in_every_shop(
+    here: Here,
+) -> None:
+    shops = [await here.node("S01"), await here.node("S02")]
+    office = await here.node("office", role=Role.OFFICE)
+    await settled(*shops, office)
+    await here.hub.stop()
+    for shop, day in zip(shops, ("2999-06-30", "2999-01-31"), strict=True):
+        line = Line(PILLS, L1, delta=5, facts={"expiry": day})
+        goods = Movement(MoveKind.RECEIVE, Location(shop.certificate.name), (line,))
+        await shop.node.record(TILL, goods, "parcel")
+    await here.hub.start()
+    await settled(*shops, office)
+    for node in (*shops, office):
+        await eventually(partial(Desk(node).sees, "lots", "pills/L1", "expiry"), ("2999-01-31",))
+        assert await node.problems() == []
+        assert (await node.status())["quarantined"] == 0
