@@ -11,6 +11,7 @@ it decides nothing. What a body must look like is in `models` and `queries`, wha
     bodies          JSON or MessagePack to one Python value
     refusals        what a command refuses, as a problem answer
     movements, stock, sync, health, operators       the handlers
+    skus            search, scans and links: what the catalogue has beside
     documents       the handlers of every declared collection; document_models: the shapes made of its declaration
     data_dictionary the same declarations as a page, node/DATA.md
 """

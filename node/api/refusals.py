@@ -3,11 +3,15 @@
 Rule: the code is the command's own and decides the status; nothing of a refused request was recorded.
 """
 
+from typing import Final
+
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from node.commands.requests import Refusal
 from runtime.problems import Problem
+
+_IN_A_MOMENT: Final = {"Retry-After": "1"}
 
 
 @web.middleware
@@ -22,6 +26,7 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
 def problem_of_refusal(refusal: Refusal) -> Problem:
     """The same code and sentence; the fault's own name, if it has one, is the type of the one entry of `errors`."""
     if refusal.fault is None:
-        return Problem(refusal.code, refusal.detail, errors=refusal.errors)
+        headers = _IN_A_MOMENT if refusal.code == "unavailable" else {}
+        return Problem(refusal.code, refusal.detail, errors=refusal.errors, headers=headers)
     fault = {"loc": [], "msg": refusal.detail, "type": refusal.fault}
     return Problem(refusal.code, refusal.detail, errors=[fault])

@@ -10,6 +10,7 @@ transaction, so a crash at any moment leaves log, view, movements and answers ag
     scopes      how far each scope was read, and its digest
     movements   the list people search
     stock       reading the view
+    search      the index by which SKUs are found, by words (folding) and barcodes; skus: what it finds
     changes     what of it changed, in order, for those who follow it live
     answers     what was answered to which idempotency key
     tokens      who may call

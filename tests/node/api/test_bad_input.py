@@ -13,7 +13,7 @@ import msgpack
 import pytest
 from multidict import CIMultiDict
 
-from protocol.limits import BODY_BYTES_MAX, DEPTH_MAX, DETAILS_BYTES_MAX
+from protocol.limits import BODY_BYTES_MAX, DEPTH_MAX, DETAILS_BYTES_MAX, LINE_PACKS_MAX
 from tests.node.api.caller import ApiCaller, JsonObject, movement, sale
 
 SECRET = "do-not-repeat-me"
@@ -124,6 +124,7 @@ WRONG_SHAPES: dict[str, object] = {
     "a pack of nothing": with_line(pack="box of 20", packs=-2),
     "a pack that nobody has described": with_line(sku="A1", pack="box of 20", packs=-2),
     "a pack without a number": with_line(sku="A1", pack="box of 20", delta=-2),
+    "more packs than a line names": with_line(sku="A1", pack="box", packs=-LINE_PACKS_MAX - 1),
     "packs of what": with_line(sku="A1", packs=-2),
     "packs and a delta": with_line(sku="A1", pack="box of 20", packs=-2, delta=-40),
     "packs upwards": with_line(sku="A1", pack="box of 20", packs=2),

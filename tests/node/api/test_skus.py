@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from pytest_aiohttp.plugin import AiohttpClient
 
+from node.api.refusals import problem_of_refusal
 from node.app import make_app
+from node.commands.requests import Refusal
 from node.config import NodeSettings
 from node.node import Node
 from protocol.certificate import Role
@@ -177,6 +179,11 @@ async def test_one_ambiguous_line_of_a_batch_is_refused_alone_with_its_choices(
     assert (refused["status"], refused["problem"]["code"]) == (409, "ambiguous_barcode")
     assert [error["msg"] for error in refused["problem"]["errors"]] == ["OTHER", "TAB"]
     assert (sold["status"], sold["movement"]["lines"][0]["delta"]) == (201, -20)
+
+
+def test_whoever_scans_before_the_index_is_made_is_told_to_come_again() -> None:
+    problem = problem_of_refusal(Refusal("unavailable", "the index of barcodes is being made"))
+    assert (problem.status, problem.headers) == (503, {"Retry-After": "1"})
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from protocol.documents import Document, FieldState
 from protocol.effects import DocumentKey
 from protocol.frames.feed import Page
 from protocol.ids import HubSeq, Scope, Seq
+from protocol.limits import BARCODE_SKUS_MAX
 from protocol.rows import DocumentRow
 from tests.node.chain import CHAIN, ME, certificate_of
 
@@ -173,6 +174,12 @@ def test_a_barcode_on_two_skus_offers_both(db: sqlite3.Connection) -> None:
     create(db, "B", barcodes={"0036000291452": {}})
     create(db, "A", barcodes={"036000291452": {}})
     assert scanned(db, "036000291452") == ["A", "B"]
+
+
+def test_a_barcode_on_a_whole_shelf_offers_the_first_few(db: sqlite3.Connection) -> None:
+    for number in range(BARCODE_SKUS_MAX + 1):
+        create(db, f"P-{number:02}", barcodes={"2000000000008": {}})
+    assert scanned(db, "2000000000008") == [f"P-{number:02}" for number in range(BARCODE_SKUS_MAX)]
 
 
 def test_pages_of_the_feed_are_found_too_and_what_goes_is_not(db: sqlite3.Connection) -> None:
