@@ -57,9 +57,11 @@ def before_call(
 
 
 def _there(path: str) -> dict[str, str]:
-    return (
-        {"id": os.environ["ORDER"]} if path.startswith("/v1/orders/{id}") else THERE.get(path, {})
-    )
+    if path.startswith("/v1/orders/{id}"):
+        return {"id": os.environ["ORDER"]}
+    if path.startswith("/v1/stocktakes/{id}"):
+        return {"id": os.environ["STOCKTAKE"]}
+    return THERE.get(path, {})
 
 
 def _make_acceptable(path: str, body: dict[str, Any]) -> None:

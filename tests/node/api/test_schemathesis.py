@@ -18,7 +18,10 @@ EXAMPLES = 5  # per address and phase, beside those that coverage works out from
 # They never end, so schemathesis would wait for each of their answers; test_streams asks them.
 ENDLESS = "^/v1/(events|live)$"
 # All collections are served by the same lines: one of each form of address, and what contradicts itself.
-ALIKE = "^/v1/(locations|suppliers|attributes|levels|alerts|transfers|stocktakes)(/|$)"
+ALIKE = (
+    "^/v1/(locations|suppliers|attributes|levels|alerts|transfers)(/|$)"
+    r"|^/v1/stocktakes(/batch|/\{id\})?$"
+)
 
 
 @pytest.mark.timeout(300)  # 25 s of work, for two processes
@@ -44,6 +47,14 @@ def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
         order = {"kind": "customer", "location": "S01", "lines": [{"sku": "A1", "quantity": 5}]}
         made = node.ask("POST", "/v1/orders", shop.operator_token, order, Idempotency_Key="first")
         assert made[0] == 201
+        sheet = node.ask(
+            "POST",
+            "/v1/stocktakes",
+            shop.operator_token,
+            {"location": "S01"},
+            Idempotency_Key="first",
+        )
+        assert sheet[0] == 201
         done = subprocess.run(
             [
                 *(
@@ -64,6 +75,7 @@ def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
                 "SCHEMATHESIS_HOOKS": "tests.node.api.schemathesis_hooks",
                 "TOKEN": shop.operator_token,
                 "ORDER": made[1]["id"],
+                "STOCKTAKE": sheet[1]["id"],
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
