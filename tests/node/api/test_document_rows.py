@@ -10,9 +10,7 @@ from node.node import Node
 from protocol.declarations import COLLECTIONS
 from protocol.limits import BATCH_DOCUMENTS_MAX
 from tests.node.api.caller import ApiCaller, Reply, sale
-from tests.node.api.test_documents import a_till, head_office, office, office_node
-
-__all__ = ["head_office", "office", "office_node"]
+from tests.node.api.test_documents import a_till
 
 
 async def save(office: ApiCaller, collection: str, *rows: dict[str, Any]) -> Reply:
