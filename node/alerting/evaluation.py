@@ -284,8 +284,8 @@ class Evaluation:
         looked = self._looked
 
         def write(db: sqlite3.Connection) -> None:
-            for alert in state.save(db, certificate, found, now_ms):
-                outbox.add(db, alert, self._alerting, now_ms)
+            saved = state.save(db, certificate, found, now_ms)
+            outbox.add(db, saved, self._alerting, now_ms)
             state.save_mark(db, looked)
 
         await self._store.write(write, background=True)

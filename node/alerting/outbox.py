@@ -6,7 +6,7 @@ ids takes each once. At most `DELIVERIES_WAITING_MAX` wait for one receiver; wha
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from node.alerting import telling
@@ -84,19 +84,17 @@ def targets_for(alerting: Alerting, condition: str, notification: str | None) ->
     return found
 
 
-def add(db: sqlite3.Connection, alert: Alert, alerting: Alerting, now_ms: int) -> None:
-    """Put what became of an alert into the outbox of each receiver, and give up the oldest if too many wait."""
-    targets = targets_for(alerting, alert.condition, alert.notification)
-    if not targets:
-        return
-    event = {"id": telling.event_id(alert), "body": telling.event_body(alert), "now": now_ms}
-    for target in targets:
-        db.execute(_SQL["add"], {**event, "target": target})
-        asked = {"target": target, "kept": DELIVERIES_WAITING_MAX}
-        if (found := db.execute(_SQL["too_many"], asked).fetchone()) is not None:
-            upto = {"target": target, "upto": found["position"], "now": now_ms}
-            db.execute(_SQL["give_up_oldest"], upto)
-            _forget_given_up(db)
+def add(db: sqlite3.Connection, alerts: Iterable[Alert], alerting: Alerting, now_ms: int) -> None:
+    """Put what became of alerts into the outbox of each receiver, and give up the oldest if too many wait."""
+    told: set[str] = set()
+    for alert in alerts:
+        if targets := targets_for(alerting, alert.condition, alert.notification):
+            body = telling.event_body(alert)
+            event = {"id": telling.event_id(alert), "body": body, "now": now_ms}
+            db.executemany(_SQL["add"], [{**event, "target": target} for target in targets])
+            told.update(targets)
+    for target in told:
+        _bound(db, target, now_ms)
 
 
 def due(db: sqlite3.Connection, target: str, now_ms: int, limit: int) -> list[Delivery]:
@@ -163,6 +161,16 @@ def last_error(db: sqlite3.Connection, target: str) -> str | None:
     """What went wrong with the newest entry of a receiver with which anything did."""
     row = db.execute(_SQL["last_error"], {"target": target}).fetchone()
     return None if row is None else row["last_error"]
+
+
+def _bound(db: sqlite3.Connection, target: str, now_ms: int) -> None:
+    (waiting,) = db.execute(_SQL["count_waiting"], {"target": target}).fetchone()
+    if waiting <= DELIVERIES_WAITING_MAX:
+        return
+    asked = {"target": target, "kept": DELIVERIES_WAITING_MAX}
+    (position,) = db.execute(_SQL["newest_too_many"], asked).fetchone()
+    db.execute(_SQL["give_up_oldest"], {"target": target, "upto": position, "now": now_ms})
+    _forget_given_up(db)
 
 
 def _forget_given_up(db: sqlite3.Connection) -> None:

@@ -2,7 +2,10 @@
 INSERT INTO alert_delivery (target, id, body, next_at) VALUES (:target, :id, :body, :now)
 ON CONFLICT (target, id) DO NOTHING;
 
--- name: too_many
+-- name: count_waiting
+SELECT count(*) FROM alert_delivery WHERE target = :target AND given_up_at IS NULL;
+
+-- name: newest_too_many
 SELECT position FROM alert_delivery
 WHERE target = :target AND given_up_at IS NULL ORDER BY position DESC LIMIT 1 OFFSET :kept;
 
@@ -11,10 +14,11 @@ UPDATE alert_delivery SET given_up_at = :now, last_error = 'too many wait for th
 WHERE target = :target AND given_up_at IS NULL AND position <= :upto;
 
 -- name: due
--- What is to be tried only after the longest wait from now was written while the clock was wrong.
+-- In order of the index, so that it stops at the limit. What is to be tried only after the longest wait from now was
+-- written while the clock was wrong.
 SELECT position, id, body, attempts FROM alert_delivery
 WHERE target = :target AND given_up_at IS NULL AND (next_at <= :now OR next_at > :beyond)
-ORDER BY position LIMIT :limit;
+ORDER BY next_at LIMIT :limit;
 
 -- name: next_at
 SELECT next_at FROM alert_delivery WHERE target = :target AND given_up_at IS NULL ORDER BY next_at LIMIT 1;

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from node.alerting.looking import Days
 from node.alerting.settings import Alerting
 from node.alerting.state import CHAIN
-from node.replica import documents, scopes
+from node.replica import documents, identity, scopes
 from protocol.certificate import Certificate, Role
 from protocol.declarations import COLLECTIONS
 from protocol.declarations.reading import shown_value
@@ -51,13 +51,16 @@ def read_places(
     db: sqlite3.Connection, locations: Sequence[str], expiring_days: int, now_ms: int
 ) -> dict[str, Place]:
     """How each location stands at an instant, UTC milliseconds."""
-    caught_up = {scope: scopes.read(db, scope) for scope in scopes.held(db)}
-    unread = {scope for scope, held in caught_up.items() if held is None or not held.caught_up}
+    held = set(scopes.held(db))
+    # Scopes begin in the transaction that makes the epoch known; what has no rows yet at the hub is none.
+    is_told = identity.read_position(db).epoch is not None
+    all_read = scopes.all_caught_up(db)
     found = {}
     for location in locations:
         days = days_at(_zone(db, location), expiring_days, now_ms)
         basis = f"{_FORM} {days.today} {expiring_days}"
-        found[location] = Place(days, basis, bool(caught_up) and not unread & _needed(db, location))
+        is_read = all_read or (location != CHAIN and _was_read(db, held, location))
+        found[location] = Place(days, basis, is_told and is_read)
     return found
 
 
@@ -71,10 +74,11 @@ def days_at(zone: str, expiring_days: int, now_ms: int) -> Days:
     return Days(now_ms, today.isoformat(), (today + ahead).isoformat())
 
 
-def _needed(db: sqlite3.Connection, location: str) -> set[Scope]:
-    if location == CHAIN:
-        return set(scopes.held(db))
-    return {Scope("catalogue"), Scope(f"stock:{location}"), Scope(f"docs:{location}")}
+def _was_read(db: sqlite3.Connection, held: set[Scope], location: str) -> bool:
+    """Whether whatever this node reads of a location, and of the catalogue, was read to its end."""
+    wanted = {Scope("catalogue"), Scope(f"stock:{location}"), Scope(f"docs:{location}")} & held
+    states = [scopes.read(db, scope) for scope in sorted(wanted)]
+    return all(one is not None and one.caught_up for one in states)
 
 
 def _zone(db: sqlite3.Connection, location: str) -> str:

@@ -22,7 +22,7 @@ from node.local import Local
 from node.replica import SCHEMA, identity, scopes
 from protocol.certificate import Role
 from protocol.declarations import COLLECTIONS
-from protocol.ids import Location, Lot, Scope, Seq, Sku
+from protocol.ids import Epoch, Location, Lot, Scope, Seq, Sku
 from protocol.movements import MoveKind
 from runtime.connection import connect_writer
 from runtime.store import Store
@@ -47,13 +47,14 @@ class Clock:
 
 
 def read_from_hub(database: Path, *names: str) -> None:
-    """Mark these scopes as read to their end."""
+    """Leave the database as a session does in which these scopes were read to their end."""
     with contextlib.closing(connect_writer(database)) as db:
         mark_read(db, *names)
 
 
 def mark_read(db: sqlite3.Connection, *names: str) -> None:
     """The same in an open database."""
+    identity.save_epoch(db, Epoch(b"e" * 16), 0, NOON_MS)
     found = [Scope(name) for name in names]
     scopes.begin(db, found)
     for scope in found:
@@ -140,7 +141,8 @@ async def open_shop(
 ) -> AsyncIterator[Shop]:
     """Open a shop in a new folder."""
     folder = enrolled_folder(path, **enrolled)
-    read_from_hub(folder.database, *read)
+    if read:
+        read_from_hub(folder.database, *read)
     store = await Store.open(folder.database, SCHEMA)
     try:
         who = await store.read(identity.read_identity)

@@ -13,9 +13,9 @@ from pydantic import SecretStr
 
 from node.alerting import state
 from node.alerting.settings import Alerting, Webhook
-from node.replica import changes
+from node.replica import changes, scopes
 from protocol.certificate import Role
-from protocol.ids import Location, Sku
+from protocol.ids import Location, Scope, Sku
 from protocol.workflows import alerts
 from protocol.workflows.alerts import Condition, Level, LotLevel, Rule, Subject
 from tests.node.alerting.shop import DAY_MS, Shop, mark_read, open_shop
@@ -135,7 +135,10 @@ async def test_before_its_rows_were_read_once_nothing_is_raised_and_then_everyth
     async with open_shop(tmp_path / "S01", read=()) as shop:
         await shop.move("TEA", -1)
         assert await shop.look() == []
-        await shop.store.write(lambda db: mark_read(db, "catalogue", "stock:S01"))
+        await shop.store.write(lambda db: mark_read(db, "catalogue"))
+        await shop.store.write(lambda db: scopes.start_over(db, [Scope("catalogue")]))
+        assert await shop.look() == [], "of a catalogue that is half here"
+        await shop.store.write(lambda db: mark_read(db, "catalogue"))
         assert await shop.look() == [("negative", "TEA", 1)]
 
 

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 
 from deploy.client import Client
+from deploy.local_chain import LocalChain
 from deploy.process import Daemon, run_command
 from tests.node.alerting.receivers import SECRET, Hook, hook, taken
 from tests.node.alerting.shop import read_from_hub
@@ -117,3 +118,42 @@ async def test_a_restart_and_a_restored_backup_raise_nothing_again(tmp_path: Pat
         finally:
             await again.stop()
     assert here.ids[2] == here.ids[1] != here.ids[0]
+
+
+async def test_a_shop_tells_of_its_shelves_while_the_hub_is_away_and_sends_who_saw_it_after(
+    tmp_path: Path,
+) -> None:
+    async with LocalChain(tmp_path) as chain:
+        await chain.start_hub()
+        await chain.add_node("S01", ["S01"])
+        client = chain.operator("S01")
+        await until_synced(client)
+        await chain.kill("hub")
+        await client.record("k1", {**ADJUST, "lines": [{"sku": "TEA", "delta": -1}]})
+        (alert,) = await raised(client, 1)
+        path = f"{client.url}/v1/alerts/raised/{alert['id']}/acknowledge"
+        token = chain.nodes["S01"].daemon.data.joinpath("operator.token").read_text().strip()
+        headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "seen"}
+        async with (
+            aiohttp.ClientSession(headers=headers) as http,
+            http.post(path, json={}) as answer,
+        ):
+            assert (await answer.json())["acknowledged_by"] == "operator"
+        await client.record("k2", {**ADJUST, "lines": [{"sku": "TEA", "delta": 5}]})
+        async with asyncio.timeout(PATIENCE_S):
+            while (await raised(client, 1))[0]["open"]:  # noqa: ASYNC110 # another process
+                await asyncio.sleep(0.05)
+        await chain.start("hub")
+        stands = await until_synced(client)
+        assert (stands["acked"], stands["quarantined"]) == (3, 0)
+        await chain.verify(["hub", "S01"])
+
+
+async def until_synced(client: Client) -> Any:
+    """Wait until the hub has everything and everything of the hub is here; where the node stands then."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            stands = await client.get("/v1/sync")
+            if stands["connected"] and stands["caught_up"] and not stands["pending"]:
+                return stands
+            await asyncio.sleep(0.05)
