@@ -1,10 +1,12 @@
 """A recall made at the office while a shop is cut off counts there as soon as the shop has read it."""
 
 import json
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
+from node.commands import lots as commands
 from node.commands.lots import Acknowledgement
 from node.commands.requests import Authority, Caller, Line, Movement, Refusal
 from node.recalls import TraceQuery
@@ -108,6 +110,15 @@ async def test_a_shop_does_not_answer_for_another_even_if_its_own_checks_are_bro
     given = Acknowledgement(Location("S02"), 10)
     with pytest.raises(Refusal, match="forbidden"):
         await shop.node.recalls.acknowledge(OPERATOR, PILLS, L1, given, "theirs")
+    here_now = shop.node._here()
+    claims = here_now.certificate._replace(writes=(Location("S02"),))
+    claimed = replace(here_now, certificate=claims)
+    await shop.node._write(
+        lambda db: commands.acknowledge(db, claimed, OPERATOR, PILLS, L1, given, "theirs")
+    )
+    assert await unacknowledged(shop) == []
+    await eventually(partial(unacknowledged, shop), ["S02"])
+    assert (await shop.status())["quarantined"] == 1
     assert await unacknowledged(office) == ["S02"]
 
 
