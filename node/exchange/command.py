@@ -109,8 +109,9 @@ def movements(  # noqa: PLR0913 - as many as options
     """Record the rows of FILE as movements, each once however often this is run.
 
     FIELD is one of kind, location, sku, lot, delta, quantity, counted, reference, occurred_at, reason, note,
-    supplier, unit_cost, currency, expiry, details; a column of that name needs no --map. delta has a sign as in
-    the API; quantity has none and goes the way its kind goes.
+    supplier, unit_cost, currency, expiry, details; a column of that name needs no --map. barcode, pack and packs do.
+    delta has a sign as in the API; quantity has none and goes the way its kind goes, in packs where there is a pack
+    or a barcode.
     """
     folder = upkeep.joined_folder(data)
     rights = Rights(folder)

@@ -1,8 +1,8 @@
 """Which column of a file is which field of a movement, and what the caller said for all rows.
 
 Rule: the fields are those of `POST /v1/movements`, flat, and two conveniences: `quantity`, without a sign, goes the
-way its kind goes; `currency` stands beside `unit_cost`. A column that is neither named like a field nor mapped is
-left out, and the caller is told.
+way its kind goes, and counts what the row names: base units, or packs where it names a pack or a barcode; `currency`
+stands beside `unit_cost`. A column that is neither named like a field nor mapped is left out, and the caller is told.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,11 +18,14 @@ T = TypeVar("T")
 HEAD_FIELDS: Final = (
     *("kind", "location", "reference", "occurred_at", "reason", "note", "details"),
 )
+ONLY_MAPPED: Final = ("barcode", "pack", "packs")
+"""Not found by name: many a file has such a column beside the SKU, and means nothing of ours by it."""
 LINE_FIELDS: Final = (
     *("sku", "lot", "delta", "quantity", "counted", "supplier", "unit_cost", "currency", "expiry"),
+    *ONLY_MAPPED,
 )
 FIELDS: Final = (*HEAD_FIELDS, *LINE_FIELDS)
-_AMOUNTS: Final = ("delta", "quantity", "counted")
+_AMOUNTS: Final = ("delta", "quantity", "counted", "packs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ def placed(
 
 def _field_called(name: str) -> str:
     called = name.casefold().replace(" ", "_")
-    return called if called in FIELDS else ""
+    return called if called in FIELDS and called not in ONLY_MAPPED else ""
 
 
 def place_of(names: Sequence[str], column: str) -> int:
@@ -134,12 +137,13 @@ def place_of(names: Sequence[str], column: str) -> int:
 def _check_complete(plan: Plan, names: Sequence[str]) -> None:
     given = {*plan.place, *plan.wishes.constants}
     has = f"the file has {in_words(names)}"
-    for name in ("sku", "kind", "location"):
+    has_barcodes = "barcode" in given
+    for name in (*(() if has_barcodes else ("sku",)), "kind", "location"):
         if name not in given:
             instead = "" if name == "sku" else f" or --{name}"
             raise _refused(f"no column is {name}; --map COLUMN={name}{instead} says it; {has}")
     amounts = [name for name in _AMOUNTS if name in plan.place]
-    if not amounts:
+    if not amounts and not has_barcodes:
         raise _refused(f"no column is delta, quantity or counted; --map says which; {has}")
     if {"delta", "quantity"} <= set(amounts):
         raise _refused("a file has either delta or quantity; --map COLUMN= leaves one out")

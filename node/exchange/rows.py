@@ -23,7 +23,7 @@ from runtime.problems import Problem, problem_of
 
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,18}")
 _KINDS: Final = frozenset(kind.value for kind in MoveKind)
-_NUMBERS: Final = ("delta", "quantity", "counted", "unit_cost")
+_NUMBERS: Final = ("delta", "quantity", "counted", "packs", "unit_cost")
 
 MayWrite = Callable[[str, MoveKind], None]
 """Raises Refusal when this node does not record such a movement at a location."""
@@ -180,14 +180,15 @@ def _settle(plan: Plan, found: dict[str, object]) -> Iterator[tuple[str, str]]:
     kind = found.get("kind")
     if (amount := found.pop("quantity", None)) is not None:
         assert isinstance(amount, int), "numbers have been read"
+        counts = "packs" if "barcode" in found or "pack" in found else "delta"
         if kind == MoveKind.SALE and amount < 0 and plan.wishes.returns:
-            found["kind"], found["delta"] = MoveKind.CUSTOMER_RETURN.value, -amount
+            found["kind"], found[counts] = MoveKind.CUSTOMER_RETURN.value, -amount
         elif kind not in _KINDS:
-            found["delta"] = amount  # the kind is at fault, and the model says so
+            found[counts] = amount  # the kind is at fault, and the model says so
         elif (sign := RULES[MoveKind(str(kind))].sign) is Sign.EITHER:
             yield "quantity", f"does not say which way a {kind} goes; delta does"
         else:
-            found["delta"] = amount if sign is Sign.IN else -amount
+            found[counts] = amount if sign is Sign.IN else -amount
     if kind == MoveKind.COUNT and "counted" in found:
         found.pop("delta", None)  # an export shows what it came to; here it is worked out anew
     currency = found.pop("currency", None)
@@ -210,7 +211,7 @@ def _faults(plan: Plan, line: int, problem: Problem) -> Iterator[Fault]:
 
 
 def _column(plan: Plan, name: str) -> str:
-    # A delta may have been worked out from another column.
-    if name == "delta" and "delta" not in plan.place and "quantity" in plan.place:
+    # A delta may have been worked out from another column, and so may packs.
+    if name in {"delta", "packs"} and name not in plan.place and "quantity" in plan.place:
         return plan.name["quantity"]
     return plan.name.get(name, name)

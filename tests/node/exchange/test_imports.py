@@ -67,6 +67,32 @@ def test_a_row_says_everything_that_the_api_takes(shop: Shop, tmp_path: Path) ->
     assert (wasted["kind"], wasted["reason"]) == ("waste", "broken")
 
 
+def test_scans_and_packs_are_taken_where_a_column_is_mapped_to_them(
+    shop: Shop, tmp_path: Path
+) -> None:
+    tea = {"id": "TEA", "name": "Tea", "packs": {"box": {"multiple": 20}}}
+    with serving(shop.folder.path) as daemon:
+        body = {**tea, "barcodes": {"96385074": {"pack": "box"}, "TEA-1": {}}}
+        made = daemon.ask("POST", "/v1/skus", shop.operator_token, body, Idempotency_Key="tea")
+        assert made[0] == 201
+    scans = write(
+        tmp_path / "scans.csv",
+        "barcode,quantity,reference",
+        "96385074,3,a",
+        "TEA-1,5,b",
+        "96385074,,c",
+        "40170725,1,d",
+    )
+    done = import_(shop, scans, "--map", "barcode=barcode")
+    assert (done.summary["recorded"], done.summary["refused"]) == (3, 1)
+    packs = write(tmp_path / "packs.csv", "sku,size,count", "TEA,box,-2", "TEA,crate,-1")
+    done = import_(shop, packs, "--map", "size=pack", "--map", "count=packs")
+    assert (done.summary["recorded"], done.summary["refused"]) == (1, 1)
+    assert on_hand(shop) == {"TEA": -60 - 5 - 20 - 40}
+    plain = write(tmp_path / "plain.csv", "sku,delta,barcode,pack", "TEA,-1,none of ours,a sack")
+    assert import_(shop, plain).counts == (1, 0, 0, 0)
+
+
 def test_a_foreign_file_is_mapped(shop: Shop, tmp_path: Path) -> None:
     file = write(
         tmp_path / "f.csv",
