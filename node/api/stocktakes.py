@@ -126,7 +126,8 @@ async def finalise(
     """Correct the stock by what was counted.
 
     Each difference needs a reason, and above the location's limit a person who did not count it: whoever stands for it,
-    or whoever finalises. It is corrected once, whoever finalises at the same time.
+    or whoever finalises. It is corrected once, whoever finalises at the same time; what another count has corrected since
+    is to be counted again.
     """
     return await _act(node, caller, address, Wish(Verb.FINALISE, reason=body.reason), key)
 

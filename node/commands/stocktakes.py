@@ -3,6 +3,8 @@
 Invariants:
 - A count is frozen in the transaction that takes it, against what this node shows on hand then; what is sold between the
   scan and the end changes nothing of it, and nothing waits for it.
+- A difference is corrected once: a line that was corrected by another count since it was counted here is counted again
+  before the end. What only another node has recorded, and this one does not list, is not known here.
 - Who counts may be a till: it starts, counts and submits. Whoever reviews is an operator: a recount, standing for a count,
   a reason, the end.
 - Who counted is known by the name of their token and of the node that gave it out (`till-1@S01`): every shop has its own
@@ -20,12 +22,14 @@ from node.commands.count_limits import limits_of
 from node.commands.documents import Written
 from node.commands.movements import Here
 from node.commands.requests import Authority, Caller, Refusal
-from node.replica import documents, stock
+from node.replica import documents, movements, stock
+from node.replica.movements import MovementQuery
 from protocol.declarations.catalogue import SKUS
 from protocol.declarations.paperwork import STOCKTAKES
 from protocol.declarations.reading import shown_value
 from protocol.declarations.vocabulary import ARCHIVED, STAGE
 from protocol.ids import Location, Sku
+from protocol.movements import MoveKind
 from protocol.workflows import stocktakes
 from protocol.workflows.bookkeeping import Places
 from protocol.workflows.count_sheet import Stage, read
@@ -33,6 +37,8 @@ from protocol.workflows.progress import LineKey
 from protocol.workflows.steps import Party, Step
 from protocol.workflows.stocktakes import Act, Limits, Verb
 
+CORRECTED_SINCE: Final = "corrected_since"
+"""The name of that fault."""
 _OF_COUNTERS: Final = frozenset({Verb.START, Verb.COUNT, Verb.SUBMIT})
 
 
@@ -73,7 +79,11 @@ def act(
         _check_begins(seen)
         command = _command(db, here, caller, seen, wish)
         limits = _limits(db, seen, wish)
-        return stocktakes.act(seen.document, places, parties_of(here, places), command, limits)
+        parties = parties_of(here, places)
+        steps = stocktakes.act(seen.document, places, parties, command, limits)
+        if wish.verb is Verb.FINALISE:
+            _check_not_corrected_since(db, seen)
+        return steps
 
     def line() -> dict[str, object]:
         if wish.verb is not Verb.COUNT or wish.line is None:
@@ -108,6 +118,24 @@ def _limits(db: sqlite3.Connection, seen: Seen, wish: Wish) -> Limits:
 def _check_begins(seen: Seen) -> None:
     if seen.values[ARCHIVED] is True and seen.values[STAGE] == Stage.OPEN:
         raise Refusal("conflict", "this stocktake is archived; take it back before it is begun")
+
+
+def _check_not_corrected_since(db: sqlite3.Connection, seen: Seen) -> None:
+    location = places_of(seen)[Party.OWNER]
+    for key, line in read(seen.document).lines.items():
+        if line.standing.delta and not line.is_awaited:
+            since = MovementQuery(
+                location=location,
+                sku=key.sku,
+                lot=key.planned,
+                kind=MoveKind.COUNT.operation_kind,
+                since_ms=line.standing.at_ms + 1,
+                limit=1,
+            )
+            # Two sheets that found the same difference would take it off twice.
+            if movements.newest(db, since)[0]:
+                detail = f"{key.sku} was corrected by another count since: ask for a recount of it"
+                raise Refusal("conflict", detail, fault=CORRECTED_SINCE)
 
 
 def _check_category(db: sqlite3.Connection, seen: Seen, sku: Sku) -> None:

@@ -137,6 +137,47 @@ def test_what_is_counted_as_shown_corrects_nothing_and_needs_no_reason(shelves: 
     assert shelves.on_hand == 100
 
 
+def later(minutes: int) -> Here:
+    """The shop so many minutes later."""
+    return replace(SHOP, now_ms=SHOP.now_ms + minutes * 60_000)
+
+
+def test_what_another_count_has_corrected_since_is_counted_again_and_not_corrected_twice(
+    shelves: Shelves,
+) -> None:
+    """A sheet that was forgotten in review, and a new one that found the same five missing."""
+    forgotten = shelves.id
+    shelves.does("count", 95, here=later(1))
+    shelves.does("submit")
+    asked = {"location": "S01"}
+    declared = COLLECTIONS["stocktakes"]
+    shelves.id = documents.create(shelves.db, SHOP, OPERATOR, declared, asked, "new").id
+    shelves.does("count", 95, here=later(2))
+    shelves.does("submit")
+    shelves.does("finalise", here=later(3))
+    assert shelves.on_hand == 95
+    shelves.id = forgotten
+    with pytest.raises(Refusal, match="another count") as refused:
+        shelves.does("finalise", here=later(4))
+    assert (refused.value.code, refused.value.fault) == ("conflict", "corrected_since")
+    shelves.does("recount")
+    shelves.does("count", 94, here=later(5))
+    shelves.does("finalise", here=later(6))
+    assert shelves.on_hand == 94
+
+
+def test_a_count_of_another_lot_or_before_the_scan_is_in_nobodys_way(shelves: Shelves) -> None:
+    for minutes, lot in ((1, ""), (3, "L7")):
+        line = Line(TEA.sku, Lot(lot), counted=97)
+        move = Movement(MoveKind.COUNT, Location("S01"), (line,))
+        movements.record(shelves.db, later(minutes), TILL, move, f"count {minutes}")
+        if minutes == 1:
+            shelves.does("count", 95, here=later(2))
+    shelves.does("submit")
+    shelves.does("finalise", here=later(4))
+    assert shelves.on_hand == 95 + 97
+
+
 def test_a_refused_act_leaves_nothing_behind(shelves: Shelves) -> None:
     shelves.does("count", 95)
     before = list(shelves.db.iterdump())
