@@ -1,4 +1,6 @@
-"""`python -m tests.data.replay [grocery] [pharmacy]`: the real data through real processes, to the unit.
+"""`python -m tests.data.replay [SET ...]`: the real data through real processes, to the unit and to the row.
+
+Movements go through whole chains under faults (`engine`), catalogues through the import command (`catalogue`).
 
 Exit 0 when every set asked for came out equal to its reference, or when the data is not there; exit 1 when
 something differed, or when the data is not there and EVERSTOCK_REQUIRE_DATA is 1.
@@ -11,14 +13,15 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from tests.data.catalogue import Imported, Say, import_drugs, import_suppliers
 from tests.data.engine import Load, Outcome, replay
 from tests.data.grocery import read_grocery
 from tests.data.movements import DataSet, data_folder
@@ -29,6 +32,13 @@ READERS: Final[dict[str, Callable[[Path], DataSet]]] = {
     "grocery": read_grocery,
     "pharmacy": read_pharmacy,
 }
+CATALOGUES: Final[dict[str, Callable[[Path, Path, Say], Awaitable[Imported]]]] = {
+    "drug_catalogue": import_drugs,
+    "deliveries": import_suppliers,
+}
+SETS: Final = (*READERS, *CATALOGUES)
+
+T = TypeVar("T")
 BATCH_CHANCES: Final = {"grocery": 0.01, "pharmacy": 0.1}
 """About a fifth of the baskets and three quarters of the ledger lines are then sent in batches."""
 
@@ -77,12 +87,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print(f"0 passed, {int(required)} failed", highlight=False)
         return int(required)
     console.print(f"seed {options.seed}")
+    wanted = options.sets or SETS
     outcomes = {
-        name: _replay_one(name, folder / name, options, console) for name in options.sets or READERS
+        name: _replay_one(name, folder / name, options, console)
+        for name in wanted
+        if name in READERS
     }
-    console.print(_table(outcomes))
-    failed = sum(outcome is None for outcome in outcomes.values())
-    console.print(f"{len(outcomes) - failed} passed, {failed} failed", highlight=False)
+    imported = {
+        name: _import_one(name, folder / name, options, console)
+        for name in wanted
+        if name in CATALOGUES
+    }
+    if outcomes:
+        console.print(_table(outcomes))
+    if imported:
+        console.print(_table_of_imports(imported))
+    results = [*outcomes.values(), *imported.values()]
+    failed = sum(outcome is None for outcome in results)
+    console.print(f"{len(results) - failed} passed, {failed} failed", highlight=False)
     return 1 if failed else 0
 
 
@@ -94,31 +116,54 @@ def _replay_one(
         data = READERS[name](folder)
         load = Load(options.seed, options.hub_kills, options.node_kills, BATCH_CHANCES[name])
         terminal = Terminal(console, data)
-        with contextlib.ExitStack() as cleanup:
-            prefix = f"everstock-{name}-"
-            chain_folder = options.keep or Path(
-                cleanup.enter_context(tempfile.TemporaryDirectory(prefix=prefix))
-            )
-            chain_folder = chain_folder / name
-            chain_folder.mkdir(parents=True)
-            cleanup.enter_context(terminal.bar)
-            return asyncio.run(_bounded(data, chain_folder, load, terminal, options.minutes))
+        with _folder(name, options) as chain_folder, terminal.bar:
+            work = replay(data, chain_folder, load, terminal)
+            return asyncio.run(_bounded(work, options.minutes))
     except Exception as wrong:
-        for cause in _causes(wrong):
-            console.print(f"[bold red]{name} failed[/bold red]: ", end="")
-            console.print(f"{type(cause).__name__}: {cause}", markup=False, highlight=False)
+        _tell(name, wrong, console)
         return None
 
 
-async def _bounded(
-    data: DataSet, folder: Path, load: Load, terminal: Terminal, minutes: float
-) -> Outcome:
+def _import_one(
+    name: str, folder: Path, options: argparse.Namespace, console: Console
+) -> Imported | None:
+    """One catalogue, imported and looked up; None, and the reason on the terminal, when it failed."""
+    console.print(f"[bold]{name}[/bold]")
+    try:
+        with _folder(name, options) as chain_folder:
+            say = Console(soft_wrap=True, markup=False, highlight=False).print
+            return asyncio.run(
+                _bounded(CATALOGUES[name](folder, chain_folder, say), options.minutes)
+            )
+    except Exception as wrong:
+        _tell(name, wrong, console)
+        return None
+
+
+@contextlib.contextmanager
+def _folder(name: str, options: argparse.Namespace) -> Iterator[Path]:
+    with contextlib.ExitStack() as cleanup:
+        prefix = f"everstock-{name}-"
+        around = options.keep or Path(
+            cleanup.enter_context(tempfile.TemporaryDirectory(prefix=prefix))
+        )
+        (around / name).mkdir(parents=True)
+        yield around / name
+
+
+def _tell(name: str, wrong: Exception, console: Console) -> None:
+    for cause in _causes(wrong):
+        console.print(f"[bold red]{name} failed[/bold red]: ", end="")
+        console.print(f"{type(cause).__name__}: {cause}", markup=False, highlight=False)
+
+
+async def _bounded(work: Awaitable[T], minutes: float) -> T:
     # SIGTERM ends it as Ctrl-C does: with every process it started.
     running = asyncio.current_task()
     assert running is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
     async with asyncio.timeout(minutes * 60):
-        return await replay(data, folder, load, terminal)
+        return await work
 
 
 def _causes(wrong: BaseException) -> list[BaseException]:
@@ -146,9 +191,29 @@ def _table(outcomes: dict[str, Outcome | None]) -> Table:
     return table
 
 
+def _table_of_imports(outcomes: dict[str, Imported | None]) -> Table:
+    table = Table("", *outcomes)
+    rows: dict[str, Callable[[Imported], str]] = {
+        "rows": lambda o: f"{o.rows:,}",
+        "documents": lambda o: f"{o.documents:,}",
+        "seconds importing": lambda o: f"{o.import_s:.1f}",
+        "seconds importing again": lambda o: f"{o.repeat_s:.1f}",
+        "looked up": lambda o: f"{len(o.look_up_ms):,}",
+        "ms to look up, half of them": lambda o: f"{_at(o.look_up_ms, 0.5):.1f}",
+        "ms to look up, 99 of 100": lambda o: f"{_at(o.look_up_ms, 0.99):.1f}",
+    }
+    for title, shown in rows.items():
+        table.add_row(title, *(shown(o) if o is not None else "failed" for o in outcomes.values()))
+    return table
+
+
+def _at(sorted_ms: Sequence[float], share: float) -> float:
+    return sorted_ms[min(int(len(sorted_ms) * share), len(sorted_ms) - 1)]
+
+
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.data.replay", description=__doc__)
-    parser.add_argument("sets", nargs="*", metavar="SET", help=f"any of {', '.join(READERS)}")
+    parser.add_argument("sets", nargs="*", metavar="SET", help=f"any of {', '.join(SETS)}")
     parser.add_argument("--data", type=Path, help="folder of the data (default ../shared/data)")
     parser.add_argument("--keep", type=Path, help="keep the stores and logs in this folder")
     parser.add_argument("--seed", type=int, default=20170101, help="of the faults (%(default)s)")
@@ -156,7 +221,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--node-kills", type=int, default=4, help="nodes struck (%(default)s)")
     parser.add_argument("--minutes", type=float, default=12, help="for each set (%(default)s)")
     options = parser.parse_args(arguments)
-    if unknown := [name for name in options.sets if name not in READERS]:
+    if unknown := [name for name in options.sets if name not in SETS]:
         parser.error(f"no such data set: {', '.join(unknown)}")
     return options
 
