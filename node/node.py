@@ -80,7 +80,7 @@ class Node:
         self.callers = Callers(store, world, held, self.live.end_revoked)
         self.documents = Documents(store, self._write, self._here)
         self.recalls = Recalls(store, self._write, self._here)
-        self.workflows = Workflows(self._write, self._here)
+        self.workflows = Workflows(store, self._write, self._here)
         self.stocktakes = Stocktakes(store, self._write, self._here)
         self.scanning = Scanning(store, self._write, self._here)
         self.alerts = Alerts(store, world, uplink.local, alerting, self._write, self._here)

@@ -175,6 +175,12 @@ LIST_LIMIT_DEFAULT: Final = 100
 LIST_LIMIT_MAX: Final = 1_000
 CURSOR_CHARS_MAX: Final = 1_000
 """Two codes of 64 characters at 4 bytes each, in base 64, and room."""
+SUGGESTED_SKUS_MAX: Final = 5_000
+"""SKUs with a level at a location that are looked at for what to order: about a second of a reader."""
+USED_MOVEMENTS_MAX: Final = 50_000
+"""Sales from which usage is read: two years of a small shop, a month of a large one, about a second of a reader."""
+ORDERS_DRAFTED_MAX: Final = 20
+"""Orders drafted by one call, in one transaction of the writer: tills wait for it."""
 
 # --- alerts ----------------------------------------------------------------------------------------------------
 ALERT_EXPIRING_DAYS: Final = 90

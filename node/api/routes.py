@@ -13,6 +13,7 @@ from node.api.lots import lot_routes
 from node.api.orders import ORDER_ROUTES
 from node.api.skus import sku_routes
 from node.api.stocktakes import stocktake_routes
+from node.api.suggestions import SUGGESTION_ROUTES
 from node.api.transfers import TRANSFER_ROUTES
 from node.api.typed import Route
 
@@ -67,6 +68,7 @@ _ROUTES: Final = (
     Route("POST", "/v1/operator/status", operators.show_status),
     *TRANSFER_ROUTES,
     *ORDER_ROUTES,
+    *SUGGESTION_ROUTES,
 )
 _DOCUMENTS: Final = (
     *_in_place(document_routes(), sku_routes()),

@@ -24,6 +24,10 @@ from tests.protocol import examples
 from tests.protocol.examples import NOW, REPLICA
 
 TESTED_ELSEWHERE = {
+    # what a shop is told to order: tests/node/commands/test_suggesting.py
+    "SUGGESTED_SKUS_MAX",
+    "USED_MOVEMENTS_MAX",
+    "ORDERS_DRAFTED_MAX",
     # what callers send over HTTP: tests/node
     "IDEMPOTENCY_KEY_CHARS_MAX",
     "REFERENCE_CHARS_MAX",
