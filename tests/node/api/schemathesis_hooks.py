@@ -57,6 +57,8 @@ def before_call(
 
 
 def _there(path: str) -> dict[str, str]:
+    if path.startswith("/v1/alerts/raised/{id}"):
+        return {"id": os.environ["ALERT"]}
     if path.startswith("/v1/orders/{id}"):
         return {"id": os.environ["ORDER"]}
     if path.startswith("/v1/stocktakes/{id}"):
