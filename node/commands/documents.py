@@ -51,7 +51,7 @@ from protocol.declarations.vocabulary import (
 from protocol.documents import apply, size_fault
 from protocol.effects import DocumentKey, FieldEffect
 from protocol.errors import ProtocolError
-from protocol.ids import OpId, Seq, op_id
+from protocol.ids import OpId, Scope, Seq, op_id
 from protocol.operation import Operation, encode
 
 KIND: Final = "edit"
@@ -224,7 +224,7 @@ def _append(
     action: str,
 ) -> None:
     db, here = work.db, work.here
-    effects = _effects(work, id_, values, wanted)
+    effects, present = _effects(work, id_, values, wanted)
     operation = Operation(
         edit_id,
         here.now_ms,
@@ -237,8 +237,6 @@ def _append(
         effects,
         {"collection": work.collection.name, "id": id_, "action": action},
     )
-    keys = {effect.key for effect in effects}
-    present = {key: documents.states(db, key).scopes for key in keys}
     if not device_may(rights_of(here), operation, present):
         raise Refusal("forbidden", f"this node does not write this {work.collection.one}")
     try:
@@ -254,8 +252,8 @@ def _append(
 
 def _effects(
     work: Work, id_: str, values: Values, wanted: Sequence[Change]
-) -> tuple[FieldEffect, ...]:
-    """The effects on the document and on the office's part of it.
+) -> tuple[tuple[FieldEffect, ...], dict[DocumentKey, frozenset[Scope]]]:
+    """The effects on the document and on the office's part of it, and the scopes that those written are in already.
 
     Raises:
         Refusal: `too_large` when no page could carry the document any more.
@@ -265,6 +263,7 @@ def _effects(
     is_office = work.here.certificate.role is Role.OFFICE
     author = Author(work.here.replica, work.here.now_ms, is_office)
     found: list[FieldEffect] = []
+    present: dict[DocumentKey, frozenset[Scope]] = {}
     for name, scopes, part in (
         (
             collection.name,
@@ -273,13 +272,16 @@ def _effects(
         ),
         (collection.office_part, (OFFICE_SCOPE,), [c for c in wanted if c.field in of_office]),
     ):
+        if not part:
+            continue
         key = DocumentKey(name, id_)
         held = documents.states(work.db, key)
+        present[key] = held.scopes
         effects = editing.effects_of(collection, key, scopes, part, held, author)
         if fault := size_fault(apply(held, effects)):
             raise Refusal("too_large", fault)
         found += effects
-    return tuple(found)
+    return tuple(found), present
 
 
 # --- answering --------------------------------------------------------------------------------------------------
