@@ -117,6 +117,7 @@ def _command(
         items = not_scanned_yet(seen, request.parcel, {_LEGS[verb]: items})[_LEGS[verb]]
         if not items:
             return None
-    if kind is Kind.CUSTOMER:
+    if kind is Kind.CUSTOMER and not request.parcel:
+        # Whoever scans a parcel a second time would find other lots on the shelf, and it would count again.
         items = pick_items(db, places_of(seen)[Party.OWNER], here.now_ms, items)
     return Act(verb, caller.name, here.now_ms, event=event, parcel=request.parcel, items=items)

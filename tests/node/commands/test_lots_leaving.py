@@ -101,6 +101,15 @@ def test_a_lot_that_was_named_is_the_one_that_is_taken(order: Paper) -> None:
     assert order.reserved == 0
 
 
+def test_a_parcel_without_lots_counts_once_though_lots_have_come_and_gone(order: Paper) -> None:
+    order.does("fulfil", ("", 4), parcel="P1")
+    order.pharmacy.has("sooner", 6, SOON)
+    again = order.does("fulfil", ("", 4), parcel="P1")
+    assert [one["code"] for one in again["warnings"]] == ["already_scanned"]
+    assert order.went() == [[("", -4)]]
+    assert order.reserved == 6
+
+
 @pytest.mark.parametrize("verb", ["fulfil", "dispense"])
 def test_an_expired_lot_is_not_given_to_a_customer(order: Paper, verb: str) -> None:
     before = list(order.pharmacy.db.iterdump())
