@@ -36,6 +36,9 @@ one that its rule names, and edits of different fields both stand. Nothing is de
 
 - **Addresses.** `GET` (list), `POST` of a collection; `GET`, `PATCH` (merge patch, RFC 7396), `DELETE` (archives) of one
   document. Whatever records takes an `Idempotency-Key`; one document has an `ETag`, and edits honour `If-Match`.
+  `POST` of a collection's `/batch` takes rows of a list, each with its `key`: new ones create, others change what differs.
+- **Numbers** of orders, transfers and stocktakes are for people: `S01-42-K7QMB` is the 42nd of location S01. They are made
+  with the document, also offline, never change, and find it: `?number=`.
 - **Lists** are by id. `changed_since` takes the `changes` of an earlier answer, or the id of a live event: what changed at
   this node since, oldest change first, archived documents too. It misses nothing that arrived late, as a time would.
 - **Attributes** are fields of the chain's own: the office declares them in `attributes`, and the documents of that

@@ -1,5 +1,7 @@
 """Codes are kept as they are or refused; an op_id is one request of one client at one location."""
 
+import sys
+import unicodedata
 import uuid
 
 import pytest
@@ -117,3 +119,10 @@ def test_the_parts_of_an_id_do_not_run_into_each_other() -> None:
 def test_another_chain_has_other_ids() -> None:
     other = ChainId(b"\xc1" * 16)
     assert op_id(CHAIN, "S01", "till", "r", "k") != op_id(other, "S01", "till", "r", "k")
+
+
+def test_what_a_code_may_not_hold_is_what_unicode_calls_control_surrogate_and_line_end() -> None:
+    for number in range(sys.maxunicode + 1):
+        char = chr(number)
+        unprintable = unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"}
+        assert (code_fault(f"a{char}") is not None) == unprintable, hex(number)
