@@ -12,7 +12,6 @@ import contextlib
 import sqlite3
 from collections.abc import Callable
 from functools import partial
-from itertools import islice
 from typing import Final
 
 import structlog
@@ -36,8 +35,8 @@ AWAITED_S: Final = 1.0
 """The same while a location waits for its first rows."""
 MARK_LATE: Final = 1_000
 """Changes that may have been looked at and be looked at again after a crash; a commit for each would cost the disk."""
-PIECE_ENTRIES: Final = 25
-"""SKUs looked at in one reading: a few milliseconds."""
+PIECE_PAIRS: Final = 25
+"""SKUs at a location that are looked at in one reading: a few milliseconds. The last may be at many locations."""
 PIECE_CLEARED: Final = 100
 
 _log = structlog.get_logger(__name__)
@@ -233,8 +232,14 @@ class Evaluation:
         return (place is not None and place.is_ready) or bool(self._rules.of(CHAIN, entry.sku))
 
     async def _look_at_pending(self) -> None:
-        entries = list(islice(self._pending, PIECE_ENTRIES))
-        await self._look([pair for entry in entries for pair in self._pairs(entry)])
+        entries: list[Entry] = []
+        pairs: list[Pair] = []
+        for entry in self._pending:
+            entries.append(entry)
+            pairs += self._pairs(entry)
+            if len(pairs) >= PIECE_PAIRS:
+                break
+        await self._look(pairs)
         for entry in entries:
             del self._pending[entry]
         if not self._pending:

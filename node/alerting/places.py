@@ -9,23 +9,19 @@ Invariants:
   stock yet look like empty shelves.
 """
 
-import contextlib
 import sqlite3
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import date, timedelta
 from typing import Final, NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from node.alerting.looking import Days
 from node.alerting.settings import Alerting
 from node.alerting.state import CHAIN
-from node.replica import documents, identity, scopes
+from node.replica import identity, scopes
+from node.replica.lots import Lots
 from protocol.certificate import Certificate, Role
-from protocol.declarations import COLLECTIONS
-from protocol.declarations.reading import shown_value
 from protocol.ids import Scope
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FORM: Final = 1
 """Grows when what is looked at changes, so that a newer program looks at everything once."""
 
@@ -51,27 +47,24 @@ def read_places(
     db: sqlite3.Connection, locations: Sequence[str], expiring_days: int, now_ms: int
 ) -> dict[str, Place]:
     """How each location stands at an instant, UTC milliseconds."""
-    held = set(scopes.held(db))
+    held, lots = set(scopes.held(db)), Lots(db, now_ms)
     # Scopes begin in the transaction that makes the epoch known; what has no rows yet at the hub is none.
     is_told = identity.read_position(db).epoch is not None
     all_read = scopes.all_caught_up(db)
     found = {}
     for location in locations:
-        days = days_at(_zone(db, location), expiring_days, now_ms)
+        days = days_of(lots.today(location), expiring_days, now_ms)
         basis = f"{_FORM} {days.today} {expiring_days}"
         is_read = all_read or (location != CHAIN and _was_read(db, held, location))
         found[location] = Place(days, basis, is_told and is_read)
     return found
 
 
-def days_at(zone: str, expiring_days: int, now_ms: int) -> Days:
-    """The day in a time zone, and the last that counts as soon. A zone that this machine does not know is UTC."""
-    there: tzinfo = UTC
-    with contextlib.suppress(ZoneInfoNotFoundError, ValueError, OSError):
-        there = ZoneInfo(zone)
-    today = (_EPOCH + timedelta(milliseconds=now_ms)).astimezone(there).date()
-    ahead = min(timedelta(days=expiring_days), date.max - today)
-    return Days(now_ms, today.isoformat(), (today + ahead).isoformat())
+def days_of(today: str, expiring_days: int, now_ms: int) -> Days:
+    """What counts as soon from a day on, as of an instant of that day."""
+    first = date.fromisoformat(today)
+    ahead = min(timedelta(days=expiring_days), date.max - first)
+    return Days(now_ms, today, (first + ahead).isoformat())
 
 
 def _was_read(db: sqlite3.Connection, held: set[Scope], location: str) -> bool:
@@ -79,9 +72,3 @@ def _was_read(db: sqlite3.Connection, held: set[Scope], location: str) -> bool:
     wanted = {Scope("catalogue"), Scope(f"stock:{location}"), Scope(f"docs:{location}")} & held
     states = [scopes.read(db, scope) for scope in sorted(wanted)]
     return all(one is not None and one.caught_up for one in states)
-
-
-def _zone(db: sqlite3.Connection, location: str) -> str:
-    declared = COLLECTIONS["locations"]
-    held = documents.one(db, declared, location)
-    return "UTC" if held is None else str(shown_value(declared, "time_zone", held.fields))
