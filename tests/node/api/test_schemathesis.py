@@ -22,7 +22,7 @@ ENDLESS = "^/v1/(events|live)$"
 # All collections are served by the same lines: one of each form of address, and what contradicts itself.
 ALIKE = (
     r"^/v1/(locations|suppliers|attributes|levels|transfers)(/|$)|^/v1/alerts(/batch|/\{id\})?$"
-    r"|^/v1/stocktakes(/batch|/\{id\})?$"
+    r"|^/v1/stocktakes(/batch|/\{id\}(/(submit|cancel|verify))?)?$"
 )
 ORDER = {"kind": "customer", "location": "S01", "lines": [{"sku": "A1", "quantity": 5}]}
 
