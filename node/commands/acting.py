@@ -9,6 +9,7 @@ Invariants:
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import orjson
@@ -184,9 +185,9 @@ def see(db: sqlite3.Connection, collection: Collection, id_: str, act_id: OpId) 
     if held is None:
         raise Refusal("not_found", f"there is no such {collection.one} here")
     document = documents.states(db, DocumentKey(collection.name, id_))
-    return Seen(
-        collection, id_, document, shown_values(collection, held.fields, None), act_id, [], {}
-    )
+    # No act asks for what is only told, and it is most of the work.
+    values = shown_values(replace(collection, told=None), held.fields, None)
+    return Seen(collection, id_, document, values, act_id, [], {})
 
 
 def parties_of(here: Here, places: Mapping[Party, Location]) -> frozenset[Party]:

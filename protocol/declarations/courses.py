@@ -131,9 +131,9 @@ INCOMING: Final = _rows(
 )
 
 
-def of_order(document: Document, kind: object) -> Mapping[str, object]:
+def of_order(progress: Progress, kind: object) -> Mapping[str, object]:
     """The values of an order's fields that are told."""
-    progress = orders.read(document)
+    document = progress.document
     known = next((one for one in Kind if one == kind), None)
     return {
         **_of_any(document),
@@ -145,12 +145,11 @@ def of_order(document: Document, kind: object) -> Mapping[str, object]:
     }
 
 
-def of_transfer(document: Document) -> Mapping[str, object]:
+def of_transfer(progress: Progress) -> Mapping[str, object]:
     """The values of a transfer's fields that are told."""
-    progress = transfers.read(document)
     coming = transfers.incoming(progress)
     return {
-        **_of_any(document),
+        **_of_any(progress.document),
         MOVED_PER_LINE.name: _fitting(MOVED_PER_LINE, _moved(progress)),
         INCOMING.name: _fitting(
             INCOMING,

@@ -47,6 +47,7 @@ from protocol.limits import (
     REFERENCE_CHARS_MAX,
 )
 from protocol.workflows import count_sheet, order_table, orders, transfer_table, transfers
+from protocol.workflows.progress import Progress
 
 Values = Mapping[str, object]
 
@@ -92,12 +93,14 @@ def _stage(stages: type[StrEnum]) -> Field:
 
 
 def _of_order(fields: Values) -> Values:
-    document = _document(fields)
-    progress = orders.read(document)
+    return _derived_of_order(orders.read(_document(fields)))
+
+
+def _derived_of_order(progress: Progress) -> Values:
     return {
         STAGE: orders.stage_of(progress),
         "status": orders.status_of(progress).value,
-        "fulfilled_at": orders.fulfilled_at(document),
+        "fulfilled_at": orders.fulfilled_at(progress.document),
     }
 
 
@@ -106,11 +109,13 @@ def _of_transfer(fields: Values) -> Values:
 
 
 def _told_of_order(fields: Values) -> Values:
-    return courses.of_order(_document(fields), fields.get("kind"))
+    progress = orders.read(_document(fields))
+    return {**_derived_of_order(progress), **courses.of_order(progress, fields.get("kind"))}
 
 
 def _told_of_transfer(fields: Values) -> Values:
-    return courses.of_transfer(_document(fields))
+    progress = transfers.read(_document(fields))
+    return {STAGE: transfers.stage_of(progress), **courses.of_transfer(progress)}
 
 
 def _document(fields: Values) -> Document:

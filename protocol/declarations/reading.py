@@ -37,10 +37,8 @@ def shown_values(
             shown[field.name] = value_of(field, fields)
         elif office_fields is not None:
             shown[field.name] = value_of(field, office_fields)
-    if collection.derived is not None:
-        shown.update(collection.derived(fields))
-    if collection.told is not None:
-        shown.update(collection.told(fields))
+    if (work_out := collection.told or collection.derived) is not None:
+        shown.update(work_out(fields))
     names = sorted(name for name in fields if "/" in name)
     for entries in collection.entries:
         held = _entries(entries, fields, names)

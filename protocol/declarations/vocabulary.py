@@ -134,7 +134,7 @@ class Collection:
     derived: Callable[[Mapping[str, object]], Mapping[str, object]] | None = None
     """What its workflow makes of a document's fields: the values of the fields that are set by steps."""
     told: Callable[[Mapping[str, object]], Mapping[str, object]] | None = None
-    """The same for fields that only whoever is shown the document asks for: no list is filtered by them."""
+    """The same, and the values of fields that only whoever is shown the document asks for: no list is filtered by them."""
     open_while: tuple[str, ...] = ()
     """The stages in which it may be edited by hand; () for always."""
 

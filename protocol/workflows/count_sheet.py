@@ -23,7 +23,6 @@ from protocol.workflows.progress import (
     BOOKED,
     LineKey,
     Progress,
-    fingerprint,
     line_id,
     read_progress,
 )
@@ -106,7 +105,8 @@ def read(document: Document) -> Sheet:
             {},
             {},
             progress.booked,
-            fingerprint(document, prefixes),
+            document,
+            prefixes,
         ),
         {key: _read_line(document, key, counts[key]) for key in sorted(counts)},
     )

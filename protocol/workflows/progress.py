@@ -14,7 +14,7 @@ Fields of a document with lines:
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
@@ -70,8 +70,15 @@ class Progress:
     """By leg."""
     booked: Mapping[str, Amounts]
     """By book."""
-    fingerprint: str
-    """Of all that decides what is owed and what is booked."""
+    document: Document = field(repr=False, compare=False)
+    """What was read."""
+    prefixes: tuple[str, ...] = field(default=(LINES, MOVED, BOOKED), repr=False, compare=False)
+    """Of the fields that decide what is owed and what is booked."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all that decides what is owed and what is booked; worked out when asked for, which few readers do."""
+        return fingerprint(self.document, self.prefixes)
 
     def goods(self, leg: str) -> Amounts:
         """What moved on a leg."""
@@ -97,7 +104,7 @@ def read_progress(document: Document, first_stage: str) -> Progress:
         dict(_lines(document)),
         _sums(_elements(document, MOVED)),
         _sums(_elements(document, BOOKED)),
-        fingerprint(document, (LINES, MOVED, BOOKED)),
+        document,
     )
 
 
@@ -105,9 +112,9 @@ def read_event(document: Document, leg: str, event: str) -> dict[Item, int]:
     """What one event moved on a leg; {} when it moved nothing there."""
     name = f"{MOVED}{leg}/{event}"
     found = []
-    for field, state in document.fields.items():
-        is_piece = field.startswith(f"{name}+") and field.removeprefix(f"{name}+").isdecimal()
-        if (field == name or is_piece) and isinstance(state.value, Mapping):
+    for held, state in document.fields.items():
+        is_piece = held.startswith(f"{name}+") and held.removeprefix(f"{name}+").isdecimal()
+        if (held == name or is_piece) and isinstance(state.value, Mapping):
             found.append(read_items(state.value.get("items")))
     return plus(*found)
 
