@@ -222,13 +222,13 @@ def _differences(found: Sequence[Difference]) -> list[Row]:
 
 def _acknowledgements(document: Document) -> Iterable[Row]:
     names = (ASKED, ACKNOWLEDGED)
-    whos = {
+    sides = {
         name.removeprefix(prefix)
         for name in document.fields
         for prefix in names
         if name.startswith(prefix)
     }
-    for who in sorted(whos):
+    for who in sorted(sides):
         asked, said = (_said(document, f"{prefix}{who}") for prefix in names)
         yield {"who": who, "until": asked.get("until"), "by": said.get("by"), "at": said.get("at")}
 
