@@ -7,7 +7,7 @@ scope's says that the hub's row includes it, or when the hub says that it counts
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Final
@@ -37,6 +37,7 @@ _ADD_PENDING_DELTA: Final = by_place(
     _SQL["add_pending_delta"], (*CounterEffect._fields[:4], "seq", "delta")
 )
 _NONE: Final = pack([])
+_UNKNOWN: Final[Mapping[Seq, Sequence[FieldEffect]]] = {}
 
 
 def record(db: sqlite3.Connection, seq: Seq, effects: Sequence[Effect]) -> None:
@@ -44,8 +45,12 @@ def record(db: sqlite3.Connection, seq: Seq, effects: Sequence[Effect]) -> None:
     put_on_top(db, seq, effects)
     counters = [effect for effect in effects if isinstance(effect, CounterEffect)]
     db.executemany(_ADD_TO_COUNTER, counters)
-    for key in dict.fromkeys(effect.key for effect in effects if isinstance(effect, FieldEffect)):
-        show_document(db, key)
+    own: dict[DocumentKey, list[FieldEffect]] = defaultdict(list)
+    for effect in effects:
+        if isinstance(effect, FieldEffect):
+            own[effect.key].append(effect)
+    for key, edits in own.items():
+        show_document(db, key, {seq: edits})
 
 
 def put_on_top(db: sqlite3.Connection, seq: Seq, effects: Sequence[Effect]) -> None:
@@ -177,13 +182,21 @@ def has_on_top(db: sqlite3.Connection, key: CounterKey | DocumentKey, seq: Seq) 
     return bool(db.execute(_SQL[name], {**key._asdict(), "seq": seq}).fetchone()[0])
 
 
-def show_document(db: sqlite3.Connection, key: DocumentKey) -> bool:
-    """Compute a document's view afresh from the hub's fields and the pending edits; False when nothing is left of it."""
+def show_document(
+    db: sqlite3.Connection,
+    key: DocumentKey,
+    known: Mapping[Seq, Sequence[FieldEffect]] = _UNKNOWN,
+) -> bool:
+    """Compute a document's view afresh from the hub's fields and the pending edits; False when nothing is left of it.
+
+    Edits that are `known`, by their place in the log, are not decoded again.
+    """
     row = db.execute(_SQL["read_document"], key._asdict()).fetchone()
     packed = _NONE if row is None else row["fields"]
     shown = Document(fields_from_wire(unpack(packed)), frozenset())
     for edit in db.execute(_SQL["row_edits"], key._asdict()):
-        shown = merge.document_view(shown, _edits(edit["effects"]))
+        own = known.get(edit["seq"])
+        shown = merge.document_view(shown, _edits(edit["effects"]) if own is None else own)
     if not shown.fields and (row is None or not row["hub_seq"]):
         drop_document(db, key)
         return False

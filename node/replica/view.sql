@@ -60,7 +60,7 @@ INSERT INTO pending_edit (collection, id, seq, effects) VALUES (:collection, :id
 DELETE FROM pending_edit WHERE collection = :collection AND id = :id AND seq <= :own;
 
 -- name: row_edits
-SELECT effects FROM pending_edit WHERE collection = :collection AND id = :id ORDER BY seq;
+SELECT seq, effects FROM pending_edit WHERE collection = :collection AND id = :id ORDER BY seq;
 
 -- name: edits_up_to
 SELECT collection, id, seq, effects FROM pending_edit WHERE seq <= :own ORDER BY seq, collection, id;
