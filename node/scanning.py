@@ -82,6 +82,8 @@ class Scanning:
         """Put into the index what a start finds missing; a task that its owner cancels. What fails is tried again."""
         while True:
             try:
+                if not await self._store.read(search.lacks_some):
+                    return
                 await self._store.write(search.begin_if_missing, background=True)
                 pieces = 0
                 while await self._store.write(search.index_piece, background=True):

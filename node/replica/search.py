@@ -151,8 +151,13 @@ def is_whole(db: sqlite3.Connection) -> bool:
 # --- making it anew ---------------------------------------------------------------------------------------------
 
 
+def lacks_some(db: sqlite3.Connection) -> bool:
+    """Whether there is anything for `begin_if_missing` and `index_piece` to do; a millisecond for 20,000."""
+    return not is_whole(db) or bool(db.execute(_SQL["count_differs"]).fetchone()[0])
+
+
 def begin_if_missing(db: sqlite3.Connection) -> None:
-    """Have the index made anew if it has not as many SKUs as there are documents of them; a millisecond for 20,000."""
+    """Have the index made anew if it has not as many SKUs as there are documents of them."""
     is_missing = db.execute(_SQL["count_differs"]).fetchone()[0]
     if is_missing and db.execute(_SQL["begin_indexing"]).rowcount:
         # Texts that were lost are not told to FTS5 any more, which needs them to forget their words.
