@@ -198,7 +198,9 @@ def _goods_of(db: sqlite3.Connection, document: DocumentKey) -> Iterator[tuple[_
     if document.collection != LOTS.name:
         return
     codes = codes_of(LOTS, document.id)
-    if codes.keys() == set(LOTS.identity):  # an id of another form, which no node of ours makes, names no lot
+    if codes.keys() == set(
+        LOTS.identity
+    ):  # an id of another form, which no node of ours makes, names no lot
         for (location,) in db.execute(_SQL["shelves_of_lot"], codes):
             yield ("stock", location, codes["sku"]), ()
 

@@ -28,6 +28,18 @@ TESTED_ELSEWHERE = {
     "SUGGESTED_SKUS_MAX",
     "USED_MOVEMENTS_MAX",
     "ORDERS_DRAFTED_MAX",
+    # alerts, and who is told of them: tests/node/alerting
+    "ALERT_EXPIRING_DAYS",
+    "ALERT_RULES_MAX",
+    "WEBHOOKS_MAX",
+    "MAIL_RECIPIENTS_MAX",
+    "MAIL_ALERTS_MAX",
+    "DELIVERIES_WAITING_MAX",
+    "DELIVERIES_GIVEN_UP_MAX",
+    "DELIVERY_ATTEMPTS_MAX",
+    "DELIVERY_RETRY_FIRST_S",
+    "DELIVERY_RETRY_LAST_S",
+    "DELIVERY_S_MAX",
     # what callers send over HTTP: tests/node
     "IDEMPOTENCY_KEY_CHARS_MAX",
     "REFERENCE_CHARS_MAX",

@@ -14,7 +14,13 @@ from node.alerting.alerts import Alerts
 from node.alerting.delivery import Retry
 from node.alerting.settings import Alerting, Email
 from node.commands.documents import Written
-from protocol.limits import DELIVERIES_WAITING_MAX, DELIVERY_RETRY_FIRST_S, DELIVERY_RETRY_LAST_S
+from protocol.limits import (
+    DELIVERIES_WAITING_MAX,
+    DELIVERY_ATTEMPTS_MAX,
+    DELIVERY_RETRY_FIRST_S,
+    DELIVERY_RETRY_LAST_S,
+    MAIL_ALERTS_MAX,
+)
 from protocol.workflows.alerts import Condition
 from runtime.world import World
 from tests.node.alerting.receivers import Mailbox, hook, mailbox, taken
@@ -189,6 +195,9 @@ def test_waits_grow_to_a_bound_and_go_no_further() -> None:
     waits = [Retry().wait_ms_max(failed) for failed in (0, 1, 2, 60, 10_000)]
     first, last = int(DELIVERY_RETRY_FIRST_S * 1000), int(DELIVERY_RETRY_LAST_S * 1000)
     assert waits == [first, 2 * first, 4 * first, last, last]
+    in_all_ms = sum(Retry().wait_ms_max(failed) / 2 for failed in range(DELIVERY_ATTEMPTS_MAX))
+    assert Retry().attempts_max == DELIVERY_ATTEMPTS_MAX
+    assert 5 < in_all_ms / 86_400_000 < 9, "about a week"
 
 
 # --- mail ------------------------------------------------------------------------------------------------------
@@ -222,6 +231,18 @@ async def test_what_is_raised_together_is_one_mail_of_plain_text(tmp_path: Path)
         assert "TEA at S01: low, -1 available, and the minimum is 20" in [
             line.strip() for line in lines
         ]
+
+
+async def test_a_mail_tells_of_so_many_and_the_next_of_the_rest(tmp_path: Path) -> None:
+    async with mailbox() as box, open_shop(tmp_path / "S01", alerting=by_mail(box)) as shop:
+        for number in range(MAIL_ALERTS_MAX + 1):
+            await shop.move(f"TEA {number}", -1)
+        await shop.look()
+        async with at_work(shop, by_mail(box)):
+            await until_waiting(shop, {})
+    subjects = [str(mail["Subject"]) for mail in box.mails]
+    assert subjects[0] == f"Everstock: {MAIL_ALERTS_MAX} alerts (S01)"
+    assert len(subjects) > 1
 
 
 async def test_a_mail_that_the_server_does_not_take_now_is_sent_again(tmp_path: Path) -> None:

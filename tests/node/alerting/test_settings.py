@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from node.alerting.settings import secret_bytes
+from node.alerting.settings import Alerting, secret_bytes
 from node.config import read_settings
+from protocol.limits import ALERT_EXPIRING_DAYS, MAIL_RECIPIENTS_MAX, WEBHOOKS_MAX
 from protocol.workflows.alerts import Condition
 from runtime.settings import SettingsError
 from tests.node.alerting.receivers import KEY, SECRET
@@ -74,3 +75,29 @@ def test_what_cannot_be_used_is_refused_without_being_repeated(tmp_path: Path, l
     with pytest.raises(SettingsError) as caught:
         read_settings(write(tmp_path, line))
     assert SECRET not in str(caught.value)
+
+
+def test_lots_are_told_of_so_long_before_their_last_day_unless_the_operator_says_otherwise(
+    tmp_path: Path,
+) -> None:
+    assert Alerting().expiring_days == ALERT_EXPIRING_DAYS
+    found = read_settings(write(tmp_path, "alert_expiring_days = 7")).alerting()
+    assert found.expiring_days == 7
+
+
+def test_webhooks_and_recipients_are_bounded(tmp_path: Path) -> None:
+    def with_webhooks(count: int) -> int:
+        hooks = ",".join(HOOK.replace('"erp"', f'"erp{at}"') for at in range(count))
+        return len(read_settings(write(tmp_path, f"webhooks = [{hooks}]")).alerting().webhooks)
+
+    def with_recipients(count: int) -> int:
+        people = ",".join(f'"{at}@d.example"' for at in range(count))
+        mail = MAIL.replace('"c@d.example"', people)
+        found = read_settings(write(tmp_path, f"email = {{ {mail} }}")).alerting()
+        assert found.email is not None
+        return len(found.email.recipients)
+
+    for read, bound in ((with_webhooks, WEBHOOKS_MAX), (with_recipients, MAIL_RECIPIENTS_MAX)):
+        assert read(bound) == bound
+        with pytest.raises(SettingsError):
+            read(bound + 1)

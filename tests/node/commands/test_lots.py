@@ -145,7 +145,10 @@ def test_a_shop_answers_for_itself_alone_and_the_office_for_any(db: sqlite3.Conn
     with refused("validation_failed"):
         answers(db, here=OFFICE)
     answers(db, location="S02", here=TWO_SHOPS)
-    assert sorted(body(answers(db, location="S09", here=OFFICE, key="o"))["acknowledged"]) == ["S02", "S09"]
+    assert sorted(body(answers(db, location="S09", here=OFFICE, key="o"))["acknowledged"]) == [
+        "S02",
+        "S09",
+    ]
 
 
 def test_what_is_not_recalled_is_not_answered(db: sqlite3.Connection) -> None:
