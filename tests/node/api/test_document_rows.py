@@ -33,7 +33,7 @@ async def test_every_row_is_answered_in_its_place(office: ApiCaller) -> None:
         {"key": "1", "id": "apple", "name": "Apple", "barcodes": {"400": {}}},
         {"key": "2", "id": "pear"},
         {"key": "3", "id": "apple", "unit": "g"},
-        {"key": "4", "id": "apple", "nmae": "x"},
+        {"key": "4", "id": "apple", "nickname": "x"},
         {"key": "5", "id": "apple", "unit": "g", "minimum": None},
         {"key": "1", "id": "apple", "name": "Other"},
         {"id": "plum", "name": "Plum"},
