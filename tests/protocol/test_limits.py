@@ -1,6 +1,6 @@
 """Every cap of `limits` is hit by a test: at the cap it passes, one more is refused.
 
-Caps that belong to another package (HTTP, timers, drivers) are listed below with where they are
+Caps that belong to another package (HTTP, timers, drivers) are listed in `caps_elsewhere`, with where they are
 tested; a new name in `limits` that is in neither list fails here.
 """
 
@@ -21,112 +21,8 @@ from protocol.ids import Scope, check_code
 from protocol.rows import CounterRow, DocumentRow, row_bytes, row_from_wire, row_to_wire
 from protocol.session.node import fill_batch
 from tests.protocol import examples
+from tests.protocol.caps_elsewhere import TESTED_ELSEWHERE
 from tests.protocol.examples import NOW, REPLICA
-
-TESTED_ELSEWHERE = {
-    # what a shop is told to order: tests/node/commands/test_suggesting.py
-    "SUGGESTED_SKUS_MAX",
-    "USED_MOVEMENTS_MAX",
-    "ORDERS_DRAFTED_MAX",
-    # alerts, and who is told of them: tests/node/alerting
-    "ALERT_EXPIRING_DAYS",
-    "ALERT_RULES_MAX",
-    "WEBHOOKS_MAX",
-    "MAIL_RECIPIENTS_MAX",
-    "MAIL_ALERTS_MAX",
-    "DELIVERIES_WAITING_MAX",
-    "DELIVERIES_GIVEN_UP_MAX",
-    "DELIVERY_ATTEMPTS_MAX",
-    "DELIVERY_RETRY_FIRST_S",
-    "DELIVERY_RETRY_LAST_S",
-    "DELIVERY_S_MAX",
-    # what callers send over HTTP: tests/node
-    "IDEMPOTENCY_KEY_CHARS_MAX",
-    "REFERENCE_CHARS_MAX",
-    "REASON_CHARS_MAX",
-    "NOTE_CHARS_MAX",
-    "DETAILS_BYTES_MAX",
-    "LINES_MAX",
-    "REMEMBERED_ANSWER_DAYS",
-    # how long a log goes back, and when the office is told: tests/node
-    "RETAINED_DAYS",
-    "RETAINED_DAYS_MIN",
-    "RETAINED_DAYS_MAX",
-    "RETAINED_DAYS_WITHOUT_BACKUP",
-    "RETAINED_DAYS_WITHOUT_BACKUP_MIN",
-    "BACKUP_LATE_DAYS",
-    "BODY_BYTES_MAX",
-    "BATCH_DOCUMENTS_MAX",
-    "DOCUMENT_NUMBER_CHARS_MAX",
-    "BARCODE_SKUS_MAX",
-    "LINE_PACKS_MAX",
-    "SKU_NAME_CHARS_MAX",
-    "STRENGTH_CHARS_MAX",
-    "BATCH_MOVEMENTS_MAX",
-    "BATCH_LINES_MAX",
-    "LIST_LIMIT_DEFAULT",
-    "CURSOR_CHARS_MAX",
-    # documents of declared collections: test_declarations and tests/node
-    "BARCODE_CHARS_MAX",
-    "PACKS_MAX",
-    "BARCODES_MAX",
-    "ATTRIBUTES_PER_DOCUMENT_MAX",
-    "ATTRIBUTE_CHARS_MAX",
-    "ATTRIBUTE_CHOICES_MAX",
-    "ACKNOWLEDGEMENTS_MAX",
-    "LOTS_COMPARED_MAX",
-    "DOCUMENTS_EXAMINED_MAX",
-    # orders, transfers, stocktakes: tests/protocol/workflows/test_caps.py; scans: test_barcodes.py
-    "DOCUMENT_LINES_MAX",
-    "DOCUMENT_EVENT_ITEMS_MAX",
-    "COUNT_ROUNDS_MAX",
-    "SCAN_CHARS_MAX",
-    # totals are folded in the hub's transaction: tests/store
-    "TOTAL_MAX",
-    # pages are cut by the hub's feed: tests/hub
-    "PAGE_BYTES_MAX",
-    # enrolment over HTTP: tests/hub
-    "ENROLMENT_BYTES_MAX",
-    "CODE_EXPIRES_S_DEFAULT",
-    # who has proven nothing yet: tests/hardening
-    "UNPROVEN_BYTES_MAX",
-    # departures: test_departure.py, and the most there can be in tests/store
-    "DEPARTURE_BYTES_MAX",
-    "DEPARTURES_PER_FRAME_MAX",
-    "DEPARTURES_MAX",
-    # the live stream: tests/node/live and tests/node/api/test_streams.py
-    "LIVE_HEARTBEAT_S",
-    "LIVE_HISTORY_BYTES_MAX",
-    "LIVE_HISTORY_CHANGES_MAX",
-    "LIVE_MESSAGE_BYTES_MAX",
-    "LIVE_PENDING_BYTES_MAX",
-    "LIVE_PENDING_MAX",
-    "LIVE_RETRY_MS",
-    "LIVE_STREAMS_MAX",
-    "LIVE_STREAMS_PER_CALLER_MAX",
-    "LIVE_WRITE_S_MAX",
-    # what is compared and mended, and how often: tests/node/reunion, tests/store
-    "DIGEST_CHECK_ROWS",
-    "DIGEST_CHECK_S",
-    "FLIPS_MAX",
-    "FLIPS_WITHIN_S",
-    "LEDGER_EXAMINED_MAX",
-    "REPAIR_PAUSE_S",
-    "REPAIR_ROWS_MAX",
-    # timers of the drivers: tests/node and tests/hub
-    "HANDSHAKE_S_MAX",
-    "HEARTBEAT_S",
-    "CLOCK_EXCHANGE_S",
-    "RETRY_FIRST_S",
-    "RETRY_LAST_S",
-    "STEADY_AFTER_S",
-    "SUPERSEDED_RETRY_MS",
-    # windows and small caps, each in its own test of this package
-    "FRAME_BYTES_BEFORE_AUTHENTICATION_MAX",  # test_codec.py, test_sessions.py
-    "DEPTH_MAX",  # test_codec.py
-    "ITEMS_MAX",  # test_codec.py
-    "BATCHES_IN_FLIGHT_MAX",  # test_sessions.py
-}
 
 
 def decode_operation(**changes: Any) -> object:

@@ -53,10 +53,11 @@ def test_any_bytes_are_read_to_an_end(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
     path = tmp_path_factory.mktemp("csv") / "f.csv"
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        with pytest.raises(NotReadable, match="UTF-16"):
-            records(path, content)
-        return
+    for marks, why in (((b"\xff\xfe", b"\xfe\xff"), "UTF-16"), (b"\x1f\x8b", "damaged gzip")):
+        if content.startswith(marks):
+            with pytest.raises(NotReadable, match=why):
+                records(path, content)
+            return
     found = records(path, content)
     lines = [each.line for each in found]
     assert lines == sorted(lines)

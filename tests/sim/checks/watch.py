@@ -57,8 +57,8 @@ class Watch:
     # --- frames ----------------------------------------------------------------------------------------------------
 
     def _frame(self, connection: Connection, is_node: bool, data: bytes) -> None:
-        chain = self._chain
-        match decode(data):
+        chain, frame = self._chain, decode(data)
+        match frame:
             case Page() as page if not is_node:
                 self._page(connection, page)
             case Close() as close:
@@ -73,9 +73,10 @@ class Watch:
                 self._hello(connection, hello)
             case Welcome():
                 self._welcome(connection)
-            case other:
-                for what in rarities(other, is_node=is_node):
-                    chain.probe(what)
+            case _:
+                pass
+        for what in rarities(frame, is_node=is_node):
+            chain.probe(what)
 
     def _hello(self, connection: Connection, hello: Hello) -> None:
         machine = self._chain.machine_of(connection.node.process)
