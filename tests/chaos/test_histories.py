@@ -16,6 +16,7 @@ from tests.chaos.copies import copy_hub, copy_node, put_hub_back, put_node_back
 from tests.chaos.one_by_one import SETTLED_S, open_shops, sell
 
 
+@pytest.mark.slow
 async def test_a_hub_put_back_to_an_older_backup_gets_every_sale_again(tmp_path: Path) -> None:
     """Nobody tells it: the nodes show it what it has forgotten (hello rows 8-10)."""
     async with LocalChain(tmp_path) as chain:
@@ -113,6 +114,7 @@ async def test_a_node_put_back_to_an_older_copy_loses_nothing_the_hub_has(tmp_pa
         await chain.verify([HUB, "S01", "S02"])
 
 
+@pytest.mark.slow
 async def test_two_copies_of_one_folder_both_sell_and_all_of_it_counts(tmp_path: Path) -> None:
     """Two machines with one identity: each continues the log in its own way."""
     async with LocalChain(tmp_path) as chain:
@@ -155,6 +157,7 @@ async def test_rights_taken_and_given_reach_a_running_node(tmp_path: Path) -> No
         await chain.verify([HUB, "S01", "S02"])
 
 
+@pytest.mark.slow
 async def test_a_shop_that_opened_while_a_node_was_away_is_seen_when_it_is_back(
     tmp_path: Path,
 ) -> None:

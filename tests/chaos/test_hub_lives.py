@@ -39,6 +39,7 @@ async def move_hub(chain: LocalChain, backup: Path, data: Path, *, revoke: str =
     await chain.start(HUB)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_a_hub_restored_on_a_new_machine_has_every_sale_and_keeps_the_thief_out(
     tmp_path: Path,

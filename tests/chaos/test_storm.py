@@ -12,6 +12,7 @@ KINDS_MIN = 3
 """That a fault was planned is not that it struck: with fewer there was no storm."""
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 async def test_shops_sell_through_ten_seconds_of_faulty_lines(tmp_path: Path, seed: int) -> None:
     storm = await run_storm(tmp_path, seed, 10.0)

@@ -221,6 +221,7 @@ def test_an_interrupted_restore_is_run_again(shop: Shop, tmp_path: Path) -> None
     assert not (into / "node.sqlite.restoring").exists()
 
 
+@pytest.mark.slow
 def test_what_a_restored_node_sends_again_counts_once_and_what_it_lost_comes_back(
     tmp_path: Path,
 ) -> None:

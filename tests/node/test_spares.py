@@ -68,6 +68,7 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_a_spare_sells_at_once_with_the_hub_dead_and_says_what_may_be_missing(data: Path) -> None:
     """The old PC had sent three receipts and kept two when it burnt; the hub goes down right after the spare joined."""
     with hub_of(data) as hub:
@@ -133,6 +134,7 @@ def test_a_node_that_replaces_nobody_says_nothing(data: Path) -> None:
         assert json.loads(out("status", "--data", str(alone), "--json"))["replaces"] is None
 
 
+@pytest.mark.slow
 def test_two_nodes_of_one_location_sell_cut_off_and_all_of_it_adds_up(data: Path) -> None:
     """`--standby`: the second till has a node of its own; for an hour neither reaches the hub or the other."""
     with hub_of(data) as hub:

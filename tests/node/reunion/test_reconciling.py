@@ -129,6 +129,7 @@ async def test_counted_and_finalised_at_two_cut_off_nodes_is_corrected_once(here
     assert await shop.problems() == await office.problems() == []
 
 
+@pytest.mark.slow
 async def test_two_shops_and_the_office_cut_off_at_random_end_with_right_books(here: Here) -> None:
     """Over real lines to a real hub that is away most of the time."""
     nodes = [await here.node("S01"), await here.node("S02")]
