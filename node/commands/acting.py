@@ -1,56 +1,30 @@
-"""Recording what is done with a document that has a course: the steps that its workflow's table made of it.
+"""Doing something with a document that has a course: what its workflow's table makes of it, recorded and answered.
 
-Invariants:
-- The steps of an act are recorded in one transaction with the answer to its key, or none of them is. Which steps there
-  are was decided by a pure table from what the view shows in that very transaction.
-- A step with a name is left out where it is recorded already, and where the stock that it changes is written by another
-  node, which comes to it by itself. A step without a name is the act itself and takes the op_id of the caller's key.
+Invariant: the steps of an act are recorded in one transaction with the answer to its key, or none of them is. Which steps
+there are was decided by a pure table from what the view shows in that very transaction. A step without a name is the act
+itself and takes the op_id of the caller's key.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
 import orjson
 
+from node.commands import recording
 from node.commands.depicting import document_json, sees_office_part
 from node.commands.documents import Written, op_id_of, repeat
-from node.commands.editable import rights_of
 from node.commands.movements import Here
-from node.commands.picking import with_lots_checked
+from node.commands.recording import Seen
 from node.commands.requests import Authority, Caller, Refusal
-from node.commands.shelves import Shelves
-from node.commands.shortages import check_shortage
-from node.replica import answers, changes, documents, log, movements, view
+from node.replica import answers, documents
 from node.replica.answers import Kept, Slot
-from node.replica.documents import Held
-from protocol.access import device_may
 from protocol.certificate import Role
-from protocol.clock import Stamp, next_stamp
 from protocol.codec import with_sorted_keys
-from protocol.declarations.naming import scopes_of
-from protocol.declarations.reading import Values, shown_values
 from protocol.declarations.vocabulary import Collection
-from protocol.documents import Document, apply, size_fault
-from protocol.effects import Account, CounterEffect, DocumentKey, FieldEffect, Join
-from protocol.errors import ProtocolError
-from protocol.ids import Location, Lot, OpId, Scope, Seq, Sku
-from protocol.limits import TOTAL_MAX
-from protocol.movements import MoveKind
-from protocol.operation import Operation, encode
-from protocol.workflows.progress import event_of
-from protocol.workflows.steps import (
-    Fault,
-    FieldWrite,
-    Party,
-    Step,
-    StepRefused,
-    step_effects,
-    step_id,
-)
+from protocol.ids import Location
+from protocol.workflows.steps import Fault, Party, Step, StepRefused
 
-_VERSION: Final = 1
 _CODES: Final[Mapping[Fault, str]] = {
     Fault.WRONG_STAGE: "conflict",
     Fault.WRONG_PARTY: "forbidden",
@@ -68,14 +42,6 @@ _CODES: Final[Mapping[Fault, str]] = {
 }
 """What the caller is told: what another document, or another state of it, would allow is a conflict; what none would is
 not valid."""
-_BY_CHOICE: Final = frozenset(
-    kind.operation_kind for kind in (MoveKind.SALE, MoveKind.DISPENSE, MoveKind.TRANSFER_SHIP)
-)
-"""Goods leave because somebody wants them to, and not because that is how it turned out to be."""
-
-
-Notice = dict[str, object]
-"""A warning: `code`, the SKU or other thing that it is about, and `detail`, one sentence for a person."""
 
 
 class Asked(NamedTuple):
@@ -90,34 +56,6 @@ class Asked(NamedTuple):
     """What a caller must be at least; a till may do what moves goods."""
     override: str | None = None
     """Why lots that may not be used leave all the same, which only the operator may say; None: they do not."""
-
-
-class Seen(NamedTuple):
-    """A document as the transaction finds it."""
-
-    collection: Collection
-    id: str
-    document: Document
-    values: Values
-    """What is shown of it."""
-    act_id: OpId
-    """Of the step that has no name; as hexadecimal it names the act's event of goods."""
-    notices: list[Notice]
-    """What `decide` wants said beside the other warnings."""
-    facts: dict[tuple[Sku, Lot], Mapping[str, object]]
-    """What `decide` wants kept of goods beside their quantity, with each operation that moves them."""
-    override: str | None = None
-    """As asked."""
-
-    @property
-    def key(self) -> DocumentKey:
-        """Its row."""
-        return DocumentKey(self.collection.name, self.id)
-
-    @property
-    def scopes(self) -> tuple[Scope, ...]:
-        """Those that it is in."""
-        return scopes_of(self.collection, self.values)
 
 
 Decide = Callable[[Seen], Iterable[Step]]
@@ -158,7 +96,7 @@ def perform(
         raise Refusal("forbidden", f"a till does not {asked.verb} {asked.collection.name}")
     if asked.override is not None and caller.authority is not Authority.OPERATOR:
         raise Refusal("forbidden", "a till does not let a lot go that may not be used")
-    seen = see(db, asked.collection, asked.id, op_id_of(here, slot))._replace(
+    seen = recording.see(db, asked.collection, asked.id, op_id_of(here, slot))._replace(
         override=asked.override
     )
     try:
@@ -166,7 +104,7 @@ def perform(
     except StepRefused as refused:
         fault = refused.fault
         raise Refusal(_CODES[fault], refused.detail, fault=fault.value) from refused
-    warnings = append(db, here, caller.name, seen, steps, asked.verb)
+    warnings = recording.append(db, here, caller.name, seen, steps, asked.verb)
     held = documents.one(db, asked.collection, asked.id)
     assert held is not None, "nothing that a step does takes a document away"
     shown = document_json(asked.collection, held, for_office=sees_office_part(caller))
@@ -175,205 +113,8 @@ def perform(
     return Written(asked.id, 200, body, replayed=False)
 
 
-def see(db: sqlite3.Connection, collection: Collection, id_: str, act_id: OpId) -> Seen:
-    """A document as it is shown now.
-
-    Raises:
-        Refusal: `not_found`.
-    """
-    held: Held | None = documents.one(db, collection, id_)
-    if held is None:
-        raise Refusal("not_found", f"there is no such {collection.one} here")
-    document = documents.states(db, DocumentKey(collection.name, id_))
-    # No act asks for what is only told, and it is most of the work.
-    values = shown_values(replace(collection, told=None), held.fields, None)
-    return Seen(collection, id_, document, values, act_id, [], {})
-
-
 def parties_of(here: Here, places: Mapping[Party, Location]) -> frozenset[Party]:
     """Whose part this node takes: of each place that it writes, and the office's if it is one."""
     writes = here.certificate.writes
     found = {party for party, location in places.items() if location in writes}
     return frozenset(found | ({Party.OFFICE} if here.certificate.role is Role.OFFICE else set()))
-
-
-def writes_stock_of(here: Here, location: Location) -> bool:
-    """Whether this node may change a location's stock for a document's sake: its own, and as an office any."""
-    return location in here.certificate.writes or here.certificate.role is Role.OFFICE
-
-
-def append(
-    db: sqlite3.Connection,
-    here: Here,
-    by: str,
-    seen: Seen,
-    steps: Iterable[Step],
-    action: str,
-) -> list[Notice]:
-    """Record those steps that are for this node and are not recorded yet; what to warn of. Durable with the transaction.
-
-    Each becomes an operation of its own: its place in the log, the view, the list of movements, and a change to tell of.
-
-    Args:
-        db: the writer's connection, in a transaction.
-        here: this node, now.
-        by: who does it: a caller, or the node itself.
-        seen: the document that the steps were worked out from.
-        steps: at most one of them without a name.
-        action: what the operations say was done.
-
-    Raises:
-        Refusal: `forbidden`, `insufficient_stock`, `lot_not_usable`, `too_large`, `idempotency_key_reused`,
-            `validation_failed`. The caller must let the transaction fail then.
-    """
-    operations = [
-        with_lots_checked(db, here.now_ms, one, seen.override) if one.kind in _BY_CHOICE else one
-        for one in _operations(db, here, by, seen, steps, action)
-    ]
-    effects = [effect for operation in operations for effect in operation.effects]
-    fields = [effect for effect in effects if isinstance(effect, FieldEffect)]
-    if fault := size_fault(apply(seen.document, fields)):
-        raise Refusal("too_large", fault)
-    warnings = _warnings(db, operations)
-    for operation in operations:
-        _append(db, here, seen, operation)
-    return warnings
-
-
-# --- from steps to operations ------------------------------------------------------------------------------------
-
-
-def _operations(
-    db: sqlite3.Connection, here: Here, by: str, seen: Seen, steps: Iterable[Step], action: str
-) -> list[Operation]:
-    last = max((state.stamp for state in seen.document.fields.values()), default=None)
-    stamp = next_stamp(last, here.now_ms, here.replica)
-    details = {"collection": seen.collection.name, "id": seen.id, "action": str(action)}
-    found = []
-    for step in steps:
-        id_ = seen.act_id if step.name is None else step_id(here.chain, seen.key, step.name)
-        if step.name is not None and (
-            _is_recorded(db, seen.document, step, id_) or not _is_for_here(here, step)
-        ):
-            continue
-        effects = _effects(here, seen, step, stamp)
-        found.append(
-            Operation(
-                id_,
-                here.now_ms,
-                here.now_ms,
-                here.clock_offset_ms,
-                by,
-                by,
-                step.kind,
-                _VERSION,
-                effects,
-                {**details, **_said_of_goods(seen, step)},
-            )
-        )
-    assert sum(one.op_id == seen.act_id for one in found) <= 1, "one key names one operation"
-    return found
-
-
-def _said_of_goods(seen: Seen, step: Step) -> dict[str, object]:
-    """What an operation that moves goods says beside: its document, so that all of one are found together."""
-    if not step.counters:
-        return {}
-    on_hand = [effect for effect in step.counters if effect.account == Account.ON_HAND]
-    facts = {
-        str(place): dict(said)
-        for place, effect in enumerate(on_hand)
-        if (said := seen.facts.get((effect.sku, effect.lot)))
-    }
-    event = event_of(write.field for write in step.writes)
-    return {
-        "reference": seen.id,
-        **({"event": event} if event else {}),
-        **({"lines": facts} if facts else {}),
-    }
-
-
-def _effects(
-    here: Here, seen: Seen, step: Step, stamp: Stamp
-) -> tuple[CounterEffect | FieldEffect, ...]:
-    return step_effects(step, here.chain, seen.key, seen.scopes, stamp)
-
-
-def _is_for_here(here: Here, step: Step) -> bool:
-    return not step.counters or writes_stock_of(here, step.location)
-
-
-def _is_recorded(db: sqlite3.Connection, document: Document, step: Step, id_: OpId) -> bool:
-    """Whether a named step counts already: the document says so, or its movement is listed and the document is late."""
-    if step.writes and all(_stands(document, write) for write in step.writes):
-        return True
-    return bool(step.counters) and movements.one(db, id_) is not None
-
-
-def _stands(document: Document, write: FieldWrite) -> bool:
-    held = document.fields.get(write.field)
-    if held is None:
-        return False
-    return write.join is not Join.MAX or held.rank >= write.rank
-
-
-# --- what becomes of the stock -----------------------------------------------------------------------------------
-
-
-def _warnings(db: sqlite3.Connection, operations: Sequence[Operation]) -> list[Notice]:
-    """Weigh all goods before anything is written."""
-    shelves: dict[Location, Shelves] = {}
-    by_choice: dict[Location, list[CounterEffect]] = {}
-    skus: dict[str, bool] = {}
-    for operation in operations:
-        for effect in operation.effects:
-            if not isinstance(effect, CounterEffect) or effect.account != Account.ON_HAND:
-                continue
-            there = shelves.setdefault(effect.location, Shelves(db, effect.location))
-            if abs(there.change(effect.sku, effect.lot, effect.delta)) > TOTAL_MAX:
-                raise Refusal(
-                    "validation_failed",
-                    f"{effect.sku} would change stock beyond what can be counted",
-                )
-            skus[effect.sku] = bool(there.left(effect.sku).is_described)
-            if operation.kind in _BY_CHOICE:
-                by_choice.setdefault(effect.location, []).append(effect)
-    found: list[Notice] = [
-        {
-            "code": "unknown_sku",
-            "sku": sku,
-            "detail": "nobody has described this SKU yet; it counts all the same",
-        }
-        for sku, is_described in skus.items()
-        if not is_described
-    ]
-    for location, effects in by_choice.items():
-        deltas = [(effect.sku, effect.delta) for effect in effects]
-        short = check_shortage(db, location, shelves[location], deltas)
-        detail = "less than nothing is left of it here"
-        found += [{"code": "negative_stock", "sku": sku, "detail": detail} for sku in short]
-    return found
-
-
-# --- recording ---------------------------------------------------------------------------------------------------
-
-
-def _append(db: sqlite3.Connection, here: Here, seen: Seen, operation: Operation) -> None:
-    present = {seen.key: seen.document.scopes}
-    if not device_may(rights_of(here), operation, present):
-        raise Refusal("forbidden", f"this node does not do this to this {seen.collection.one}")
-    try:
-        body = encode(operation)
-    except ProtocolError as error:
-        raise Refusal("validation_failed", error.detail) from error
-    end = log.head(db)
-    seq = Seq(end.seq + 1)
-    moves = operation.kind.startswith("move.")
-    if moves and not movements.add(db, seq, here.replica, operation, None):
-        raise Refusal(
-            "idempotency_key_reused",
-            "this key was used for another movement, too long ago to repeat it",
-        )
-    log.append(db, end, body)
-    view.record(db, seq, operation.effects)
-    changes.note_operation(db, seq)

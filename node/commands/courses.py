@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from node.commands.acting import Seen
+from node.commands.recording import Seen
 from protocol.codec import with_sorted_keys
 from protocol.documents import Document
 from protocol.ids import NO_LOT, Lot, Sku

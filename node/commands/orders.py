@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from node.commands import acting
-from node.commands.acting import Asked, Seen
+from node.commands.acting import Asked
 from node.commands.courses import (
     Request,
     event_name,
@@ -21,6 +21,7 @@ from node.commands.courses import (
 from node.commands.documents import Written
 from node.commands.movements import Here
 from node.commands.picking import pick_items
+from node.commands.recording import Seen
 from node.commands.requests import Authority, Caller, Refusal
 from protocol.declarations.paperwork import ORDERS
 from protocol.ids import Location

@@ -10,9 +10,9 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from node.commands import acting, orders, stocktakes, transfers
-from node.commands.acting import Seen
+from node.commands import orders, recording, stocktakes, transfers
 from node.commands.movements import Here
+from node.commands.recording import Seen
 from node.commands.requests import Refusal
 from node.replica import owing
 from protocol.declarations.paperwork import ORDERS, STOCKTAKES, TRANSFERS
@@ -85,13 +85,13 @@ def book(db: sqlite3.Connection, here: Here, key: DocumentKey) -> None:
     found = None if owing.has_own_on_top(db, key) else _steps(db, key)
     if found is not None:
         seen, steps = found
-        acting.append(db, here, here.certificate.name, seen, steps, ACTION)
+        recording.append(db, here, here.certificate.name, seen, steps, ACTION)
 
 
 def _steps(db: sqlite3.Connection, key: DocumentKey) -> tuple[Seen, tuple[Step, ...]] | None:
     collection, course = COURSES[key.collection]
     try:
-        seen = acting.see(db, collection, key.id, _NO_ACT)
+        seen = recording.see(db, collection, key.id, _NO_ACT)
     except Refusal:
         return None  # it is gone
     # Without its locations it is not whole: what created it has not come, or was set aside.

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from node.commands import variance
-from node.commands.acting import Asked, Seen, parties_of, perform
+from node.commands.acting import Asked, parties_of, perform
 from node.commands.count_limits import limits_of
 from node.commands.documents import Written
 from node.commands.movements import Here
+from node.commands.recording import Seen
 from node.commands.requests import Authority, Caller, Refusal
 from node.replica import documents, movements, stock
 from node.replica.movements import MovementQuery

@@ -9,7 +9,7 @@ import sqlite3
 from typing import Final
 
 from node.commands import acting
-from node.commands.acting import Asked, Seen
+from node.commands.acting import Asked
 from node.commands.courses import (
     Request,
     amounts,
@@ -19,6 +19,7 @@ from node.commands.courses import (
 )
 from node.commands.documents import Written
 from node.commands.movements import Here
+from node.commands.recording import Seen
 from node.commands.requests import Authority, Caller
 from protocol.declarations.paperwork import TRANSFERS
 from protocol.ids import Location

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from node.commands import acting, documents
-from node.commands.acting import Asked, Seen
+from node.commands import acting, documents, recording
+from node.commands.acting import Asked
 from node.commands.documents import Written
 from node.commands.movements import Here
+from node.commands.recording import Seen
 from node.commands.requests import Authority, Caller, Refusal
 from node.replica import changes, log, movements, verify
 from protocol.certificate import Role
@@ -165,7 +166,7 @@ def test_goods_beyond_what_can_be_counted_and_documents_beyond_a_page_are_refuse
 def test_the_document_that_a_step_was_worked_out_from_is_that_of_the_transaction(
     db: sqlite3.Connection, id_: str
 ) -> None:
-    seen = acting.see(db, TRANSFERS, id_, acting.op_id_of(STORE, acting.Slot("a", "b", "c")))
+    seen = recording.see(db, TRANSFERS, id_, acting.op_id_of(STORE, acting.Slot("a", "b", "c")))
     assert seen.key == DocumentKey("transfers", id_)
     assert seen.scopes == ("docs:S01", "docs:S02")
     assert seen.values["stage"] == "draft"
