@@ -4,6 +4,7 @@ Rule: the tag of an answer is that of the document as `GET` shows it: the warnin
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 import orjson
 from aiohttp import web
@@ -29,7 +30,16 @@ from protocol.ids import NO_LOT, Lot, Sku
 from protocol.workflows.progress import LineKey
 from runtime.problems import Problem
 
-RECORDED = {
+PROBLEMS: Final = (
+    "forbidden",
+    "not_found",
+    "conflict",
+    "too_large",
+    "insufficient_stock",
+    "lot_not_usable",
+)
+"""What a verb that moves goods may answer beside what every address may."""
+RECORDED: Final = {
     "ETag": "Names this state of the document, for If-Match.",
     "Idempotency-Replayed": "`true` on a repeat: nothing was recorded now.",
 }

@@ -18,7 +18,7 @@ from node.api.course_models import (
     ReversedBody,
     TakenBody,
 )
-from node.api.courses import RECORDED, answer_acted, request_of
+from node.api.courses import PROBLEMS, RECORDED, answer_acted, request_of
 from node.api.headers import IdempotencyKey
 from node.api.models import Body, Nothing
 from node.api.typed import Answers, Route
@@ -27,14 +27,6 @@ from node.commands.requests import Caller
 from node.node import Node
 from protocol.workflows.order_table import Verb
 
-_PROBLEMS: Final = (
-    "forbidden",
-    "not_found",
-    "conflict",
-    "too_large",
-    "insufficient_stock",
-    "lot_not_usable",
-)
 Acted = Annotated[web.Response, Answers(OrderActed, headers=RECORDED)]
 
 
@@ -159,5 +151,5 @@ _VERBS: Final = (
     *(cancel, close, lines, reverse, acknowledge),
 )
 ORDER_ROUTES: Final = tuple(
-    Route("POST", f"/v1/orders/{{id}}/{verb.__name__}", verb, _PROBLEMS) for verb in _VERBS
+    Route("POST", f"/v1/orders/{{id}}/{verb.__name__}", verb, PROBLEMS) for verb in _VERBS
 )

@@ -1,24 +1,19 @@
 """Orders over HTTP: each verb, what it answers and refuses, and what a repeat gets."""
 
-import json
-from typing import Any
-
 import pytest
 
 from node.api.orders import ORDER_ROUTES
-from tests.node.api.caller import ApiCaller, JsonObject, Reply, movement
+from tests.node.api.caller import ApiCaller, movement
+from tests.node.api.on_course import OnCourse
 from tests.node.api.test_documents import fits
 
 TEA = {"sku": "tea", "quantity": 10}
 
 
-class Ordered:
+class Ordered(OnCourse):
     """Orders of 10 tea at S01, where 30 are on the shelf."""
 
-    def __init__(self, operator: ApiCaller) -> None:
-        self._operator = operator
-        self._keys = 0
-        self.address = ""
+    shape = "OrderActed"
 
     async def drafts(self, kind: str, **fields: object) -> None:
         """The order that is spoken of from now on."""
@@ -28,28 +23,6 @@ class Ordered:
         reply = await self._operator.ask("POST", "/v1/orders", json=asked, headers=headers)
         assert reply.status == 201, reply
         self.address = reply.headers["Location"]
-
-    async def asks(
-        self, verb: str, body: object = None, *, caller: ApiCaller | None = None, key: str = ""
-    ) -> Reply:
-        """Give a verb; without a body an empty one."""
-        self._keys += 1
-        headers = {"Idempotency-Key": key or f"k{self._keys}", "Content-Type": "application/json"}
-        content = json.dumps({} if body is None else body).encode()
-        return await (caller or self._operator).ask(
-            "POST", f"{self.address}/{verb}", data=content, headers=headers
-        )
-
-    async def does(self, verb: str, body: object = None, **others: Any) -> JsonObject:
-        """What is answered, which must be what the document shows from then on."""
-        reply = await self.asks(verb, body, **others)
-        assert reply.status == 200, reply
-        answer: JsonObject = reply.json()
-        fits(answer, "OrderActed")
-        found = await self._operator.ask("GET", self.address)
-        warnings = answer.pop("warnings")
-        assert (found.json(), found.headers["ETag"]) == (answer, reply.headers["ETag"])
-        return {**answer, "warnings": warnings}
 
     async def stock(self) -> tuple[int, int]:
         """On hand and reserved."""

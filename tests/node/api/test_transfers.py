@@ -1,8 +1,6 @@
 """Transfers over HTTP: each verb, what it answers and refuses, and what a repeat gets."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pytest_aiohttp.plugin import AiohttpClient
@@ -12,7 +10,8 @@ from node.app import make_app
 from node.config import NodeSettings
 from node.node import Node
 from runtime.world import World
-from tests.node.api.caller import ApiCaller, JsonObject, Reply, movement
+from tests.node.api.caller import ApiCaller, movement
+from tests.node.api.on_course import OnCourse
 from tests.node.api.test_documents import fits
 from tests.node.enrolled import Shop, enrolled_folder
 
@@ -25,13 +24,10 @@ def shop(tmp_path: Path) -> Shop:
     return enrolled_folder(tmp_path / "both", name="both", writes=("S01", "S02"))
 
 
-class Drafted:
+class Drafted(OnCourse):
     """A transfer from S01 to S02 of 10 tea and 5 rice of lot L1; 30 and 20 are on S01's shelf."""
 
-    def __init__(self, operator: ApiCaller) -> None:
-        self._operator = operator
-        self._keys = 0
-        self.address = ""
+    shape = "TransferActed"
 
     async def draft(self) -> None:
         """Draft it."""
@@ -43,28 +39,6 @@ class Drafted:
         reply = await self._operator.ask("POST", "/v1/transfers", json=asked, headers=headers)
         assert reply.status == 201, reply
         self.address = reply.headers["Location"]
-
-    async def asks(
-        self, verb: str, body: object = None, *, caller: ApiCaller | None = None, key: str = ""
-    ) -> Reply:
-        """Give a verb; without a body an empty one."""
-        self._keys += 1
-        headers = {"Idempotency-Key": key or f"k{self._keys}", "Content-Type": "application/json"}
-        content = json.dumps({} if body is None else body).encode()
-        return await (caller or self._operator).ask(
-            "POST", f"{self.address}/{verb}", data=content, headers=headers
-        )
-
-    async def does(self, verb: str, body: object = None, **others: Any) -> JsonObject:
-        """What is answered, which must be what the document shows from then on."""
-        reply = await self.asks(verb, body, **others)
-        assert reply.status == 200, reply
-        answer: JsonObject = reply.json()
-        fits(answer, "TransferActed")
-        found = await self._operator.ask("GET", self.address)
-        warnings = answer.pop("warnings")
-        assert (found.json(), found.headers["ETag"]) == (answer, reply.headers["ETag"])
-        return {**answer, "warnings": warnings}
 
     async def stock(self, sku: str, location: str) -> tuple[int, int, int]:
         """On hand, reserved, in transit."""
