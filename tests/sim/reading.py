@@ -110,6 +110,20 @@ def log_ids(db: sqlite3.Connection) -> set[OpId]:
     return {id_ for (body,) in found if (id_ := identity_of(body)) is not None}
 
 
+def log_ids_after(db: sqlite3.Connection, seq: int) -> set[OpId]:
+    """The ids of what is in a node's log behind a position."""
+    found = db.execute("SELECT body FROM log WHERE seq > ?", (seq,))
+    return {id_ for (body,) in found if (id_ := identity_of(body)) is not None}
+
+
+def acked(hub: sqlite3.Connection, node: sqlite3.Connection) -> int:
+    """How much of a node's log the hub has."""
+    row = hub.execute(
+        "SELECT acked FROM replica WHERE replica = ?", (bytes(position(node)["id"]),)
+    ).fetchone()
+    return 0 if row is None else int(row[0])
+
+
 def shown(db: sqlite3.Connection) -> dict[Key, int]:
     """What a node shows."""
     found = db.execute("SELECT location, sku, lot, account, value FROM counter")
