@@ -7,6 +7,9 @@ into a delta by the node that took the scan and is exempt; so is a reversal, whi
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+MOVE_PREFIX: Final = "move."
+"""How the kind of every operation begins that is a movement."""
+
 
 class MoveKind(StrEnum):
     """What happened to the goods. `move.<kind>` is the operation's kind."""
@@ -31,7 +34,7 @@ class MoveKind(StrEnum):
     @property
     def operation_kind(self) -> str:
         """The operation's kind on the wire."""
-        return f"move.{self.value}"
+        return f"{MOVE_PREFIX}{self.value}"
 
 
 class Sign(StrEnum):

@@ -13,13 +13,14 @@ import orjson
 from node.alerting import state, telling
 from node.alerting.state import Alert
 from node.commands.documents import Written
+from node.commands.entering import enter
 from node.commands.movements import Here
 from node.commands.requests import Caller, Refusal
-from node.replica import answers, changes, log, view
+from node.replica import answers
 from node.replica.answers import Kept, Slot
 from protocol.certificate import Role
-from protocol.ids import OpId, Seq, op_id
-from protocol.operation import Operation, encode
+from protocol.ids import OpId, op_id
+from protocol.operation import Operation
 
 KIND: Final = "note"
 _VERSION: Final = 1
@@ -77,11 +78,7 @@ def _record(db: sqlite3.Connection, here: Here, caller: Caller, alert: Alert, sl
         (),
         details,
     )
-    end = log.head(db)
-    seq = Seq(end.seq + 1)
-    log.append(db, end, encode(operation))
-    view.record(db, seq, operation.effects)
-    changes.note_operation(db, seq)
+    enter(db, here.replica, operation)
 
 
 def _op_id(here: Here, slot: Slot) -> OpId:

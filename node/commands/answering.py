@@ -18,6 +18,7 @@ from node.replica.movements import Recorded
 from protocol.codec import with_sorted_keys
 from protocol.effects import Account, CounterEffect
 from protocol.ids import OpId, ReplicaId, Seq
+from protocol.movements import MOVE_PREFIX
 from protocol.operation import Operation
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -131,7 +132,7 @@ def movement_json(found: Recorded) -> dict[str, object]:
         "id": id_to_text(operation.op_id),
         "replica": found.replica.hex(),
         "seq": found.seq,
-        "kind": operation.kind.removeprefix("move."),
+        "kind": operation.kind.removeprefix(MOVE_PREFIX),
         "location": effects[0].location if effects else None,
         "reference": details.get("reference"),
         "recorded_at": recorded_at,

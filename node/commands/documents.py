@@ -21,9 +21,10 @@ from node.commands.editable import (
     rights_of,
     values_of,
 )
+from node.commands.entering import enter
 from node.commands.movements import Here
 from node.commands.requests import Caller, Refusal
-from node.replica import answers, changes, documents, log, numbering, view
+from node.replica import answers, documents, numbering
 from node.replica.answers import Kept, Slot
 from node.replica.documents import Held
 from protocol.access import device_may
@@ -50,9 +51,8 @@ from protocol.declarations.vocabulary import (
 )
 from protocol.documents import apply, size_fault
 from protocol.effects import DocumentKey, FieldEffect
-from protocol.errors import ProtocolError
-from protocol.ids import OpId, Scope, Seq, op_id
-from protocol.operation import Operation, encode
+from protocol.ids import OpId, Scope, op_id
+from protocol.operation import Operation
 
 KIND: Final = "edit"
 _VERSION: Final = 1
@@ -239,15 +239,7 @@ def _append(
     )
     if not device_may(rights_of(here), operation, present):
         raise Refusal("forbidden", f"this node does not write this {work.collection.one}")
-    try:
-        body = encode(operation)
-    except ProtocolError as error:
-        raise Refusal("validation_failed", error.detail) from error
-    end = log.head(db)
-    seq = Seq(end.seq + 1)
-    log.append(db, end, body)
-    view.record(db, seq, operation.effects)
-    changes.note_operation(db, seq)
+    enter(db, here.replica, operation)
 
 
 def _effects(

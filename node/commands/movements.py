@@ -11,6 +11,7 @@ from typing import Final
 
 from node.commands import answering
 from node.commands.answering import Warned, warned
+from node.commands.entering import enter
 from node.commands.goods_in import Receiver, describe, with_lots_described
 from node.commands.likeness import similar_lots
 from node.commands.picking import Picker
@@ -18,18 +19,17 @@ from node.commands.requests import Answer, Caller, Line, Movement, Refusal
 from node.commands.scanning import in_base_units
 from node.commands.shelves import Shelves
 from node.commands.shortages import check_shortage
-from node.replica import answers, changes, log, movements, view
+from node.replica import answers, movements
 from node.replica.answers import Kept, Slot
 from node.replica.lots import Lots
 from protocol.certificate import Certificate, Role
 from protocol.declarations.catalogue import LOTS
 from protocol.declarations.editing import Author
 from protocol.effects import Account, CounterEffect, FieldEffect
-from protocol.errors import ProtocolError
-from protocol.ids import ChainId, OpId, ReplicaId, Seq, op_id
+from protocol.ids import ChainId, OpId, ReplicaId, op_id
 from protocol.limits import DELTA_MAX, TOTAL_MAX
 from protocol.movements import MoveKind
-from protocol.operation import Operation, encode
+from protocol.operation import Operation
 
 ROUTE: Final = "movements"
 """A batch and a single request share it: a key first sent in a batch may be repeated alone."""
@@ -224,21 +224,7 @@ def _append(
     request: bytes,
     warnings: Sequence[Warned] = (),
 ) -> Answer:
-    try:
-        body = encode(operation)
-    except ProtocolError as error:
-        raise Refusal("validation_failed", error.detail) from error
-    end = log.head(db)
-    seq = Seq(end.seq + 1)
-    # First of all writes, because it is the last thing that can be refused.
-    if not movements.add(db, seq, here.replica, operation, reverses):
-        raise Refusal(
-            "idempotency_key_reused",
-            "this key was used for another movement, too long ago to repeat it",
-        )
-    log.append(db, end, body)
-    view.record(db, seq, operation.effects)
-    changes.note_operation(db, seq)
+    seq = enter(db, here.replica, operation, reverses)
     said = Lots(db, here.now_ms)
     answer = answering.recorded(here.replica, seq, operation, shelves, said, warnings)
     answers.keep(db, slot, Kept(request, 201, answer), here.now_ms)

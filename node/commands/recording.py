@@ -11,13 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+from node.commands.answering import Warned, warned
 from node.commands.editable import rights_of
+from node.commands.entering import enter
 from node.commands.movements import Here
 from node.commands.picking import with_lots_checked
 from node.commands.requests import Refusal
 from node.commands.shelves import Shelves
 from node.commands.shortages import check_shortage
-from node.replica import changes, documents, log, movements, view
+from node.replica import documents, movements
 from node.replica.documents import Held
 from protocol.access import device_may
 from protocol.certificate import Role
@@ -27,11 +29,10 @@ from protocol.declarations.reading import Values, shown_values
 from protocol.declarations.vocabulary import Collection
 from protocol.documents import Document, apply, size_fault
 from protocol.effects import Account, CounterEffect, DocumentKey, FieldEffect, Join
-from protocol.errors import ProtocolError
-from protocol.ids import Location, Lot, OpId, Scope, Seq, Sku
+from protocol.ids import Location, Lot, OpId, Scope, Sku
 from protocol.limits import TOTAL_MAX
 from protocol.movements import MoveKind
-from protocol.operation import Operation, encode
+from protocol.operation import Operation
 from protocol.workflows.progress import event_of
 from protocol.workflows.steps import FieldWrite, Step, step_effects, step_id
 
@@ -40,9 +41,6 @@ _BY_CHOICE: Final = frozenset(
     kind.operation_kind for kind in (MoveKind.SALE, MoveKind.DISPENSE, MoveKind.TRANSFER_SHIP)
 )
 """Goods leave because somebody wants them to, and not because that is how it turned out to be."""
-
-Notice = dict[str, object]
-"""A warning: `code`, the SKU or other thing that it is about, and `detail`, one sentence for a person."""
 
 
 class Seen(NamedTuple):
@@ -55,7 +53,7 @@ class Seen(NamedTuple):
     """What is shown of it."""
     act_id: OpId
     """Of the step that has no name; as hexadecimal it names the act's event of goods."""
-    notices: list[Notice]
+    notices: list[Warned]
     """What `decide` wants said beside the other warnings."""
     facts: dict[tuple[Sku, Lot], Mapping[str, object]]
     """What `decide` wants kept of goods beside their quantity, with each operation that moves them."""
@@ -100,7 +98,7 @@ def append(
     seen: Seen,
     steps: Iterable[Step],
     action: str,
-) -> list[Notice]:
+) -> list[Warned]:
     """Record those steps that are for this node and are not recorded yet; what to warn of. Durable with the transaction.
 
     Each becomes an operation of its own: its place in the log, the view, the list of movements, and a change to tell of.
@@ -211,7 +209,7 @@ def _stands(document: Document, write: FieldWrite) -> bool:
 # --- what becomes of the stock -----------------------------------------------------------------------------------
 
 
-def _warnings(db: sqlite3.Connection, operations: Sequence[Operation]) -> list[Notice]:
+def _warnings(db: sqlite3.Connection, operations: Sequence[Operation]) -> list[Warned]:
     """Weigh all goods before anything is written."""
     shelves: dict[Location, Shelves] = {}
     by_choice: dict[Location, list[CounterEffect]] = {}
@@ -229,20 +227,11 @@ def _warnings(db: sqlite3.Connection, operations: Sequence[Operation]) -> list[N
             skus[effect.sku] = bool(there.left(effect.sku).is_described)
             if operation.kind in _BY_CHOICE:
                 by_choice.setdefault(effect.location, []).append(effect)
-    found: list[Notice] = [
-        {
-            "code": "unknown_sku",
-            "sku": sku,
-            "detail": "nobody has described this SKU yet; it counts all the same",
-        }
-        for sku, is_described in skus.items()
-        if not is_described
-    ]
+    found = [warned("unknown_sku", sku) for sku, is_described in skus.items() if not is_described]
     for location, effects in by_choice.items():
         deltas = [(effect.sku, effect.delta) for effect in effects]
         short = check_shortage(db, location, shelves[location], deltas)
-        detail = "less than nothing is left of it here"
-        found += [{"code": "negative_stock", "sku": sku, "detail": detail} for sku in short]
+        found += [warned("negative_stock", sku) for sku in short]
     return found
 
 
@@ -253,18 +242,4 @@ def _append(db: sqlite3.Connection, here: Here, seen: Seen, operation: Operation
     present = {seen.key: seen.document.scopes}
     if not device_may(rights_of(here), operation, present):
         raise Refusal("forbidden", f"this node does not do this to this {seen.collection.one}")
-    try:
-        body = encode(operation)
-    except ProtocolError as error:
-        raise Refusal("validation_failed", error.detail) from error
-    end = log.head(db)
-    seq = Seq(end.seq + 1)
-    moves = operation.kind.startswith("move.")
-    if moves and not movements.add(db, seq, here.replica, operation, None):
-        raise Refusal(
-            "idempotency_key_reused",
-            "this key was used for another movement, too long ago to repeat it",
-        )
-    log.append(db, end, body)
-    view.record(db, seq, operation.effects)
-    changes.note_operation(db, seq)
+    enter(db, here.replica, operation)

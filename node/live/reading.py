@@ -25,6 +25,7 @@ from protocol.declarations.naming import codes_of, shown_as
 from protocol.documents import fields_from_wire
 from protocol.effects import CounterEffect, DocumentKey, FieldEffect, effects_from_wire
 from protocol.ids import OpId, Scope, Seq, stock_scope
+from protocol.movements import MOVE_PREFIX
 from protocol.operation import decode
 from runtime.queries import load_queries
 
@@ -189,7 +190,7 @@ def _keys(db: sqlite3.Connection, what: Seq | Changed) -> Iterator[tuple[_Key, _
         else:
             yield ("document", *shown_as(COLLECTIONS, effect.key)), ()
             yield from _goods_of(db, effect.key)
-    if operation.kind.startswith("move."):
+    if operation.kind.startswith(MOVE_PREFIX):
         yield ("movement", operation.op_id.hex()), ()
 
 

@@ -14,6 +14,7 @@ from protocol.effects import CounterEffect
 from protocol.errors import ProtocolError
 from protocol.frames.repair import LedgerItem
 from protocol.ids import Location, OpId, ReplicaId, Seq
+from protocol.movements import MOVE_PREFIX
 from protocol.operation import Operation, decode
 from runtime.queries import by_place, load_queries
 
@@ -106,7 +107,7 @@ def pull(
         except ProtocolError:
             continue  # of a later form, which the hub can read
         counters = [effect for effect in operation.effects if isinstance(effect, CounterEffect)]
-        if not counters or not operation.kind.startswith("move."):
+        if not counters or not operation.kind.startswith(MOVE_PREFIX):
             continue
         reverses = operation.details.get("reverses")
         row = _Row(

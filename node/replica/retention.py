@@ -19,6 +19,7 @@ from protocol.limits import (
     RETAINED_DAYS,
     RETAINED_DAYS_WITHOUT_BACKUP,
 )
+from protocol.movements import MOVE_PREFIX
 from protocol.operation import decode
 from runtime.queries import load_queries
 
@@ -146,7 +147,7 @@ def _oldest_to_cut(
 def _move(db: sqlite3.Connection, row: sqlite3.Row) -> None:
     operation = decode(row["body"])
     kept = {"body": row["body"], "body_hash": body_hash(row["body"])}
-    if operation.kind.startswith("move."):
+    if operation.kind.startswith(MOVE_PREFIX):
         where = {"op_id": operation.op_id, "seq": row["seq"]}
         if db.execute(_SQL["move_body"], {**kept, **where}).rowcount:
             return

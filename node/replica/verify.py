@@ -18,6 +18,7 @@ from protocol.digest import Digest
 from protocol.effects import CounterEffect, CounterKey, DocumentKey
 from protocol.errors import ProtocolError
 from protocol.ids import ChainHash, Scope, Seq
+from protocol.movements import MOVE_PREFIX
 from protocol.operation import Operation, decode
 from protocol.rows import Row
 from runtime.queries import load_queries
@@ -103,7 +104,7 @@ def _log_faults(db: sqlite3.Connection) -> Iterator[Fault]:
         except ProtocolError as error:
             yield Fault(place, f"the operation cannot be read: {error.detail}")
             continue
-        if operation.kind.startswith("move."):
+        if operation.kind.startswith(MOVE_PREFIX):
             listed = _listed(db, row["seq"], operation)
             lines += listed.lines
             if not listed.is_as_said:
