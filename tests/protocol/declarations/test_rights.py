@@ -64,6 +64,12 @@ def test_an_office_may_edit_everything(asked: Edit) -> None:
     assert edit_fault(OFFICE, asked) is None
 
 
+@pytest.mark.parametrize("asked", ALLOWED.values(), ids=ALLOWED)
+def test_who_was_let_go_and_writes_nowhere_edits_nothing(asked: Edit) -> None:
+    """The hub would hear of it no more: an answer would promise what is lost."""
+    assert edit_fault(DeviceRights(Role.STORE, ()), asked) is not None
+
+
 @pytest.mark.parametrize("name", COLLECTIONS)
 def test_no_store_writes_what_is_the_offices(name: str) -> None:
     declared = COLLECTIONS[name]
