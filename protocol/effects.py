@@ -15,7 +15,6 @@ from protocol.ids import (
     Scope,
     Sku,
     check_code,
-    code_fault,
     scope_is_valid,
     stock_scope,
 )
@@ -170,13 +169,22 @@ def counter_effect(
     Raises:
         ProtocolError: `bad_value`.
     """
-    # Written out flat: a hub folds tens of thousands of these a second, and this is half of decoding one.
-    if type(location) is not str or code_fault(location) is not None:
+    # Written out flat: a hub folds tens of thousands of these a second, and this is half of decoding one. Three codes that
+    # are plain are found to be so at one look, which `code_fault` takes three times as long for.
+    if not (
+        type(location) is str
+        and type(sku) is str
+        and type(lot) is str
+        and (text := location + sku + lot).isascii()
+        and text.isprintable()
+        and 0 < len(location) <= CODE_CHARS_MAX
+        and 0 < len(sku) <= CODE_CHARS_MAX
+        and len(lot) <= CODE_CHARS_MAX
+    ):
         check_code(location, "location")
-    if type(sku) is not str or code_fault(sku) is not None:
         check_code(sku, "sku")
-    if type(lot) is not str or (lot and code_fault(lot) is not None):
-        check_code(lot, "lot")
+        if lot != "":
+            check_code(lot, "lot")
     if type(account) is not int or not 0 <= account <= ACCOUNT_MAX:
         read_int(account, "account", most=ACCOUNT_MAX)
     if type(delta) is not int or not -DELTA_MAX <= delta <= DELTA_MAX:

@@ -4,7 +4,7 @@ Invariant: of the operations of one act at most one has no name, so one idempote
 decision they stand for and new lines are that one operation; goods of a numbered parcel are named one by one.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -105,10 +105,10 @@ def first_steps(
     writes = (*_line_writes(document, act.lines), *writes)
     edit = (Step(EDIT, home, (), writes),) if writes else ()
     if act.verb == REVERSE:
-        step = move_back(document, places, legs, parties, act.event)
-        if step is None:
+        steps = move_back(document, places, legs, parties, act.event)
+        if not steps:
             raise StepRefused(Fault.NOTHING_TO_DO, "there is no such event, or it was taken back")
-        return (step,)
+        return steps
     if not moved:
         return edit
     some = {leg: amounts for leg, amounts in moved.items() if amounts}
@@ -125,6 +125,23 @@ def first_steps(
         steps = (Step(step.kind, step.location, step.counters, (*writes, *step.writes)),)
     check_room(after(document, steps))
     return steps
+
+
+def cause_of(act: Act, moved: Mapping[str, Amounts], first: Sequence[Step]) -> str:
+    """What the entries are named by that an act asks for: what happens only once.
+
+    A decision is taken once in a document's life, goods move once in an event's, and are taken back once on a leg: an item
+    of a numbered parcel that is taken back on one leg may move on another, and be taken back there too.
+
+    Args:
+        act: what is done; no amendment and no parcel, of which nothing happens only once.
+        moved: goods by leg, as for `first_steps`.
+        first: what that gave.
+    """
+    if act.verb == REVERSE:
+        assert first[0].name is not None, "each leg is taken back by a step with a name"
+        return first[0].name[1]
+    return f"{act.verb}/{act.event}" if moved else act.verb
 
 
 def check_room(document: Document) -> None:

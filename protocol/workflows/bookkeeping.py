@@ -157,10 +157,14 @@ def move_back(
     legs: Mapping[str, Leg],
     parties: Collection[Party],
     event: str,
-) -> Step | None:
-    """Take one event of goods back, on all its legs: what was scanned or typed wrongly. None when there is none.
+) -> tuple[Step, ...]:
+    """Take one event of goods back, what was scanned or typed wrongly: a step for each leg that it moved on.
 
-    It is named by the event, so an event that two people take back is taken back once.
+    Gives none when there is no such event, or nothing of it is left to take back.
+
+    Each is named by its leg and the event, as its element is, so a leg of it that two people take back is taken back
+    once. The leg belongs to the name: the item of a numbered parcel is one event when it is sent, received and sent
+    back, at two places that do not wait for each other.
 
     Args:
         document: as the actor sees it.
@@ -169,21 +173,22 @@ def move_back(
         parties: whose goods they may be.
         event: as it was named when it was recorded.
     """
+    if event.endswith(_UNDONE):
+        return ()
     undone = f"{event}{_UNDONE}"
-    found = {
-        name: read_event(document, name, event)
-        for name, leg in legs.items()
-        if (not leg.postings or leg.home in parties) and not read_event(document, name, undone)
-    }
-    some = {name: amounts for name, amounts in found.items() if amounts}
-    if not some or event.endswith(_UNDONE):
-        return None
-    back = {name: minus({}, amounts) for name, amounts in some.items()}
-    step = move(places, legs, back, undone)
-    ships = step.kind == MoveKind.TRANSFER_SHIP.operation_kind
-    # Only shipping may write the other place's account, also when it is taken back.
-    kind = step.kind if ships or step.kind == EDIT else MoveKind.REVERSAL.operation_kind
-    return Step(kind, step.location, step.counters, step.writes, ("", f"reverse:{event}"))
+    steps = []
+    for name, leg in legs.items():
+        is_ours = not leg.postings or leg.home in parties
+        amounts = read_event(document, name, event)
+        if not amounts or not is_ours or read_event(document, name, undone):
+            continue
+        step = move(places, legs, {name: minus({}, amounts)}, undone)
+        ships = step.kind == MoveKind.TRANSFER_SHIP.operation_kind
+        # Only shipping may write the other place's account, also when it is taken back.
+        kind = step.kind if ships or step.kind == EDIT else MoveKind.REVERSAL.operation_kind
+        named = ("", f"reverse:{name}:{event}")
+        steps.append(Step(kind, step.location, step.counters, step.writes, named))
+    return tuple(steps)
 
 
 def settle(

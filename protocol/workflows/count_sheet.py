@@ -9,6 +9,7 @@ Fields beside those of `progress`:
     recounts/<line>           the round that is asked for; joins by rank, which is the round
     verified/<line>           {by, at, round, delta}: a second person stands for this count
     reasons/<line>            why it differs
+    decided/finalised         {by, at, reason}: why the lines differ that have no reason of their own
 """
 
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from protocol.ids import NO_LOT, Lot, Sku, code_fault
 from protocol.limits import COUNT_ROUNDS_MAX, TOTAL_MAX
 from protocol.workflows.progress import (
     BOOKED,
+    DECIDED,
     LineKey,
     Progress,
     line_id,
@@ -58,6 +60,14 @@ class Count(NamedTuple):
     at_ms: int
 
 
+class Finalised(NamedTuple):
+    """Who finalised, when, and why lines differ that say nothing of their own."""
+
+    by: str
+    at_ms: int
+    reason: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """What is known of one line by now."""
@@ -67,8 +77,9 @@ class Line:
     asked_round: int
     """The round that has been asked for: 1, or more when somebody wants it counted again."""
     verified_by: str | None
-    """Who stands for the count that stands, beside whoever counted."""
+    """Who stands for the count that stands, beside whoever counted: expressly, or by finalising."""
     reason: str | None
+    """Why it differs: its own, or what was said of all at the end."""
 
     @property
     def standing(self) -> Count:
@@ -88,6 +99,8 @@ class Sheet:
     progress: Progress
     lines: Mapping[LineKey, Line]
     """Those that were counted."""
+    final: Finalised | None
+    """None unless it is finalised."""
 
 
 def read(document: Document) -> Sheet:
@@ -98,6 +111,7 @@ def read(document: Document) -> Sheet:
             counts.setdefault(count.key, {})[count.round] = count
     progress = read_progress(document, Stage.OPEN)
     prefixes = (BOOKED, COUNTS)
+    final = _read_final(document) if progress.stage == Stage.FINALISED else None
     return Sheet(
         Progress(
             progress.stage,
@@ -108,7 +122,8 @@ def read(document: Document) -> Sheet:
             document,
             prefixes,
         ),
-        {key: _read_line(document, key, counts[key]) for key in sorted(counts)},
+        {key: _read_line(document, key, counts[key], final) for key in sorted(counts)},
+        final,
     )
 
 
@@ -157,7 +172,18 @@ def _read_count(name: str, value: object) -> Count | None:
     return None
 
 
-def _read_line(document: Document, key: LineKey, counts: Mapping[int, Count]) -> Line:
+def _read_final(document: Document) -> Finalised | None:
+    match field_value(document, f"{DECIDED}{Stage.FINALISED}"):
+        case {"at": int(at_ms), "by": str(by), **others}:
+            reason = others.get("reason")
+            return Finalised(by, at_ms, reason if isinstance(reason, str) else None)
+        case _:
+            return None
+
+
+def _read_line(
+    document: Document, key: LineKey, counts: Mapping[int, Count], final: Finalised | None
+) -> Line:
     ordered = tuple(counts[number] for number in sorted(counts))
     name, standing = line_name(key), ordered[-1]
     asked = field_value(document, f"{RECOUNTS}{name}")
@@ -166,12 +192,16 @@ def _read_line(document: Document, key: LineKey, counts: Mapping[int, Count]) ->
         # Of another count than the one that stands it says nothing.
         case {"by": str(by), "round": standing.round, "delta": standing.delta} if by != standing.by:
             verified_by = by
+        case _ if final is not None and final.by != standing.by:
+            verified_by = final.by
         case _:
             pass
     reason = field_value(document, f"{REASONS}{name}")
+    if not isinstance(reason, str):
+        reason = final.reason if final is not None and standing.delta else None
     return Line(
         ordered,
         asked if type(asked) is int and 1 <= asked <= COUNT_ROUNDS_MAX else 1,
         verified_by,
-        reason if isinstance(reason, str) else None,
+        reason,
     )

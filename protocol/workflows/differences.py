@@ -68,8 +68,9 @@ def _of_transfer(progress: Progress) -> Iterator[Difference]:
     back = plus(
         progress.goods(transfer_table.RECEIVE_BACK), progress.goods(transfer_table.DAMAGE_BACK)
     )
-    there = minus(sent, arrived, progress.goods(transfer_table.TURN_BACK))
-    returned = minus(progress.goods(transfer_table.TURN_BACK), back)
+    turned = progress.goods(transfer_table.TURN_BACK)
+    there = transfers.matched(minus(sent, arrived, turned))
+    returned = transfers.matched(minus(turned, back))
     for item, left in (*there.items(), *returned.items()):
         if left < 0:
             matter = Matter.OVER if sent else Matter.UNANNOUNCED

@@ -13,7 +13,7 @@ from typing import Final
 
 from protocol.documents import Document
 from protocol.workflows import bookkeeping
-from protocol.workflows.acts import Act, decision, first_steps
+from protocol.workflows.acts import Act, cause_of, decision, first_steps
 from protocol.workflows.bookkeeping import Due, Places
 from protocol.workflows.order_table import (
     BOOKS,
@@ -139,9 +139,7 @@ def act(
     if command.verb == Verb.AMEND or command.parcel:
         # Neither happens only once, so what it asks for is named by all that has happened.
         return (*first, *bookkeeping.reconcile(later, places, books, due(later, kind)))
-    # A decision is taken once in a document's life, goods move once in an event's.
-    by_event = _moved(command) or command.verb == Verb.REVERSE
-    cause = f"{command.verb}/{command.event}" if by_event else command.verb
+    cause = cause_of(command, _moved(command), first)
     return (*first, *bookkeeping.settle(later, places, books, due(later, kind), cause))
 
 

@@ -197,7 +197,7 @@ def _writes(
             return _decide(command, Stage.CANCELLED)
         case Verb.FINALISE:
             _check_final(sheet, command, limits)
-            return _decide(command, Stage.FINALISED)
+            return _finally(command)
         case Verb.COUNT:
             starts = sheet.progress.stage == Stage.OPEN
             begun = _decide(command, Stage.COUNTING) if starts else ()
@@ -217,6 +217,14 @@ def _check_can_end(document: Document, places: Places) -> None:
 
 def _decide(command: Act, stage: Stage) -> tuple[FieldWrite, ...]:
     return decision(Decision(command.verb, command.by, command.at_ms), stage, RANKS)
+
+
+def _finally(command: Act) -> tuple[FieldWrite, ...]:
+    """The decision, with the reason of every line that has none of its own."""
+    stage, decided = _decide(command, Stage.FINALISED)
+    assert isinstance(decided.value, Mapping), "who and when"
+    said = {"reason": command.reason} if command.reason else {}
+    return (stage, decided._replace(value={**decided.value, **said}))
 
 
 def _count(document: Document, sheet: Sheet, command: Act) -> FieldWrite:

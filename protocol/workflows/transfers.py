@@ -5,6 +5,8 @@ Invariants:
   in_transit and loss of the two places, after any subset of its operations.
 - In transit for this transfer is what was shipped less what arrived, turned back or was written off; `closed` demands
   that nothing is, so whatever is left is due on the book `short` (less than nothing when more came than was sent).
+- Goods of which one end says the lot and the other does not are the same goods: what of a line is without a lot is set
+  against its lots before anything is called short, over or still on its way. The accounts keep what each end wrote.
 - The sender writes what it sent, the receiver what it got; neither copies the other's document, so nothing is mirrored.
   Goods count at every stage: a parcel may arrive before the news that it was sent, or turn up after closing.
 """
@@ -12,8 +14,9 @@ Invariants:
 from collections.abc import Collection, Mapping
 
 from protocol.documents import Document
+from protocol.ids import NO_LOT
 from protocol.workflows import bookkeeping
-from protocol.workflows.acts import Act, decision, first_steps, mark
+from protocol.workflows.acts import Act, cause_of, decision, first_steps, mark
 from protocol.workflows.bookkeeping import RESERVED, Due, Places
 from protocol.workflows.progress import Amounts, Item, Progress, minus, plus, read_progress
 from protocol.workflows.steps import (
@@ -48,7 +51,9 @@ __all__ = [
     "Verb",
     "act",
     "due",
+    "in_lots_of",
     "incoming",
+    "matched",
     "read",
     "reconcile",
     "stage_of",
@@ -68,7 +73,7 @@ def stage_of(progress: Progress) -> str:
     if progress.goods(TURN_BACK):
         return Stage.RETURNING
     if arrived:
-        waiting = minus(progress.goods(SHIP), arrived)
+        waiting = matched(minus(progress.goods(SHIP), arrived))
         left = any(amount > 0 for amount in waiting.values())
         return Stage.PARTLY_RECEIVED if left else Stage.RECEIVED
     return Stage.SHIPPED if progress.goods(SHIP) else progress.stage
@@ -78,6 +83,37 @@ def incoming(progress: Progress) -> Amounts:
     """What is on its way to the receiver for this transfer: its share of the account in_transit, less than 0 at times."""
     gone = (progress.goods(leg) for leg in (RECEIVE, DAMAGE, TURN_BACK))
     return minus(progress.goods(SHIP), *gone, progress.booked.get(SHORT, {}))
+
+
+def matched(left: Amounts) -> dict[Item, int]:
+    """What is left of goods, too many or too few, where a lot that only one end named makes no difference."""
+    found = dict(left)
+    for item in sorted(one for one in left if one.lot == NO_LOT):
+        for other in sorted(one for one in left if one.line == item.line and one != item):
+            if found[item] * found[other] < 0:
+                sign = 1 if found[item] > 0 else -1
+                same = sign * min(abs(found[item]), abs(found[other]))
+                found[item] -= same
+                found[other] += same
+    return {item: amount for item, amount in found.items() if amount}
+
+
+def in_lots_of(items: Amounts, rest: Amounts) -> dict[Item, int]:
+    """Goods that are named without a lot, in the lots of their line that `rest` says are there, by code.
+
+    What is there without a lot comes first; what of it is nowhere stays without one.
+    """
+    there = minus(rest, {item: amount for item, amount in items.items() if item.lot != NO_LOT})
+    found: dict[Item, int] = {}
+    for item, amount in sorted(items.items()):
+        left = amount
+        if item.lot == NO_LOT:
+            for one in sorted(other for other in there if other.line == item.line):
+                taken = max(0, min(left, there[one]))
+                found[one] = found.get(one, 0) + taken
+                left -= taken
+        found[item] = found.get(item, 0) + left
+    return {item: amount for item, amount in found.items() if amount}
 
 
 def due(progress: Progress) -> Due:
@@ -123,9 +159,7 @@ def act(
     if command.verb == Verb.AMEND or command.parcel:
         # Neither happens only once, so what it asks for is named by all that has happened.
         return (*first, *bookkeeping.reconcile(later, places, BOOKS, due(later)))
-    # A decision is taken once in a document's life, goods move once in an event's.
-    by_event = _moved(command) or command.verb == Verb.REVERSE
-    cause = f"{command.verb}/{command.event}" if by_event else command.verb
+    cause = cause_of(command, _moved(command), first)
     return (*first, *bookkeeping.settle(later, places, BOOKS, due(later), cause))
 
 
@@ -166,7 +200,7 @@ def _writes(progress: Progress, command: Act) -> tuple[FieldWrite, ...]:
 
 
 def _check_there(progress: Progress, items: Amounts) -> None:
-    there = incoming(progress)
+    there = matched(incoming(progress))
     for item, amount in items.items():
         if amount > there.get(item, 0):
             raise StepRefused(Fault.BAD_QUANTITY, "more than is on its way cannot be turned back")

@@ -1,5 +1,6 @@
 """Orders: what is promised equals what is owed, whoever fulfils, cancels and amends at the same time."""
 
+from dataclasses import replace
 from itertools import combinations_with_replacement as combinations
 
 import pytest
@@ -8,11 +9,20 @@ from protocol.effects import Account
 from protocol.ids import Lot, Sku
 from protocol.workflows import order_table, orders
 from protocol.workflows.acts import Act
+from protocol.workflows.bookkeeping import parcel_event
 from protocol.workflows.order_table import Kind, Stage, Status, Verb
 from protocol.workflows.progress import Item, LineKey
 from protocol.workflows.steps import Fault, FieldWrite, Step, StepRefused
 from tests.protocol.examples import NOW
-from tests.protocol.workflows.order_cases import CASES, TRIES, attempt, paths, possible, reached
+from tests.protocol.workflows.order_cases import (
+    CASES,
+    TEA,
+    TRIES,
+    attempt,
+    paths,
+    possible,
+    reached,
+)
 from tests.protocol.workflows.shops import (
     OFFICE,
     OWNER,
@@ -238,3 +248,17 @@ def test_two_events_of_the_same_goods_taken_back_are_promised_again_at_once() ->
         *(Act(Verb.REVERSE, "ada", NOW, event) for event in "ab"),
     ]
     assert promised_at_once(*acts) == [7, 4, 7, 10]
+
+
+def test_an_item_of_a_parcel_supplied_and_dispensed_is_promised_again_after_each_reversal() -> None:
+    """On both legs it is one event by name, and as many."""
+    device = Device("shop", frozenset({OWNER}), dict(reached(Kind.CUSTOMER, Stage.PLACED)))
+    before = at(device.ops, OWNER, Account.RESERVED)
+    supplied = Act(Verb.FULFIL, "ada", NOW, "", "P1", items={TEA: 2})
+    dispensed = replace(supplied, verb=Verb.DISPENSE)
+    reversal = Act(Verb.REVERSE, "ada", NOW, parcel_event("P1", TEA))
+    for act in (supplied, reversal, dispensed, reversal):
+        steps = orders.act(device.document, Kind.CUSTOMER, PLACES, {OWNER}, act)
+        device.record(steps)
+        assert not orders.reconcile(device.document, Kind.CUSTOMER, PLACES)
+    assert at(device.ops, OWNER, Account.RESERVED) == before

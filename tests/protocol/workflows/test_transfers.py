@@ -1,12 +1,15 @@
 """Transfers: goods are never nowhere, whoever does what at the same time."""
 
+from dataclasses import replace
 from itertools import combinations_with_replacement as combinations
+from itertools import permutations
 
 import pytest
 
 from protocol.effects import Account
 from protocol.workflows import differences, transfers
 from protocol.workflows.acts import Act
+from protocol.workflows.bookkeeping import parcel_event
 from protocol.workflows.differences import Matter
 from protocol.workflows.steps import FieldWrite, Step, StepRefused
 from protocol.workflows.transfer_table import BOOKS, LEGS, Stage, Verb
@@ -294,3 +297,36 @@ def test_a_receipt_typed_wrongly_is_taken_back_once_and_the_books_follow(meanwhi
     received = {"receive two": {("TEA", ""): 2}, "close at the office": {}}
     whole = {("TEA", ""): 10, ("PILLS", "L7"): 4}
     assert at(hub.ops, RECEIVER, Account.ON_HAND) == received.get(meanwhile, whole)
+
+
+def test_a_parcel_taken_back_apart_at_both_ends_is_taken_back_at_both() -> None:
+    """By three who do not hear of each other: who writes one end, the other, and both."""
+    base = reached(Stage.RECEIVED, ("ship a parcel", "receive a parcel"))
+    act = Act(Verb.REVERSE, "ada", NOW, parcel_event("P1", TEA))
+    devices = []
+    for parties in ({SENDER}, {RECEIVER}, {SENDER, RECEIVER}):
+        device = Device("-".join(sorted(parties)), frozenset(parties), dict(base))
+        device.record(transfers.act(device.document, PLACES, parties, act))
+        devices.append(device)
+    for order in permutations(devices):
+        hub = Hub()
+        settle_all(hub, [replace(device) for device in order], reconcile)
+        check(hub.ops)
+        assert hub.repeats_that_differ == 0, "each end is an operation of its own"
+        assert not at(hub.ops, SENDER, Account.ON_HAND)
+        assert at(hub.ops, RECEIVER, Account.ON_HAND) == {("PILLS", "L7"): 4}, "another item of it"
+
+
+def test_an_item_of_a_parcel_reversed_on_one_leg_and_then_on_another_is_booked_each_time() -> None:
+    """Both are one event by name, and on a closed transfer both are as many on the same book."""
+    device = Device("office", frozenset({OFFICE}), dict(reached(Stage.SHIPPED)))
+    event = parcel_event("P1", TEA)
+    back = Act(Verb.TURN_BACK, "ada", NOW, "", "P1", items={TEA: 7})
+    late = replace(back, verb=Verb.RECEIVE)
+    reversal = Act(Verb.REVERSE, "ada", NOW, event)
+    lost = []
+    for act in (back, Act(Verb.CLOSE, "ada", NOW), reversal, late, reversal):
+        device.record(transfers.act(device.document, PLACES, set(PLACES) - {OFFICE}, act))
+        lost.append(at(device.ops, RECEIVER, Account.LOSS).get(("TEA", ""), 0))
+        assert not reconcile(device.document), "nothing is left to the reconciler"
+    assert lost == [0, 3, 10, 3, 10]
