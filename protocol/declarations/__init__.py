@@ -9,17 +9,32 @@ declarations; nothing else lists a collection's fields. A field that this versio
     attributes   what the office declares of an attribute, as a type
     editing      from what somebody wants to what each field's effect is
     reading      from a document's fields to what is shown of it
-    catalogue, shops, paperwork     the collections themselves
+    catalogue, shops, paperwork, resolutions     the collections themselves
+    people       those that no surface shows as they are
 """
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from protocol.declarations import catalogue, paperwork, shops
+from protocol.declarations import catalogue, paperwork, people, resolutions, shops
 from protocol.declarations.vocabulary import Collection
 
 COLLECTIONS: Final[Mapping[str, Collection]] = MappingProxyType(
-    {one.name: one for one in (*catalogue.COLLECTIONS, *shops.COLLECTIONS, *paperwork.COLLECTIONS)}
+    {
+        one.name: one
+        for one in (
+            *catalogue.COLLECTIONS,
+            *shops.COLLECTIONS,
+            *paperwork.COLLECTIONS,
+            *resolutions.COLLECTIONS,
+        )
+    }
 )
-"""By name, in the order in which the data dictionary has them."""
+"""By name, in the order in which the data dictionary has them: those that surfaces show."""
+PEOPLE: Final[Mapping[str, Collection]] = MappingProxyType(
+    {one.name: one for one in people.COLLECTIONS}
+)
+"""Those of people, which `node.people` alone reads and writes: no list, stream or export has them."""
+DECLARED: Final[Mapping[str, Collection]] = MappingProxyType({**COLLECTIONS, **PEOPLE})
+"""All: what rights are decided by."""

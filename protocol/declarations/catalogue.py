@@ -86,7 +86,12 @@ SKUS: Final = Collection(
             "Whether it goes into the controlled-drug register.",
             default=False,
         ),
-        Field("witness", Flag(), "Whether dispensing it needs a second person.", default=False),
+        Field(
+            "witness",
+            Flag(),
+            "Whether a second person must see it sold, dispensed or thrown away.",
+            default=False,
+        ),
         Field("lot_tracked", Flag(), "Whether its lines must name a lot.", default=False),
         Field(
             "prescription_only",
@@ -170,6 +175,12 @@ LOCATIONS: Final = Collection(
             "count_limit_value",
             Money(),
             "The same for what the difference is worth, at the SKU's selling price.",
+        ),
+        Field(
+            "shifts",
+            Choice(("optional", "required")),
+            "Whether its tills record nothing without somebody who has signed on.",
+            default="optional",
         ),
         Field(
             "time_zone",

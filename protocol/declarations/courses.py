@@ -254,7 +254,7 @@ def _moved(progress: Progress) -> Iterable[Row]:
     goods = progress.goods
     due = transfers.due(progress)
     arrived = plus(goods(RECEIVE), goods(DAMAGE))
-    lost = plus(_above(due[SHORT]), _above(due[SHORT_BACK]))
+    lost = plus(_above(transfers.matched(due[SHORT])), _above(transfers.matched(due[SHORT_BACK])))
     columns = {
         "planned": dict(progress.lines),
         "shipped": per_line(goods(SHIP)),
@@ -263,7 +263,7 @@ def _moved(progress: Progress) -> Iterable[Row]:
         "turned_back": per_line(goods(TURN_BACK)),
         "received_back": per_line(goods(RECEIVE_BACK)),
         "short": per_line(lost),
-        "over": per_line(_above(minus(arrived, goods(SHIP)))),
+        "over": per_line(_above(transfers.matched(minus(arrived, goods(SHIP))))),
     }
     for key in _keys(*columns.values()):
         yield {**_line(key), **{name: amounts.get(key, 0) for name, amounts in columns.items()}}

@@ -25,6 +25,7 @@ _DAY_BITS: Final = 20
 _LAST_DAY: Final = 2**_DAY_BITS - 1
 _GENERATION_MAX: Final = (RANK_MAX >> _DAY_BITS) - 1
 _MINUTE_MS: Final = 60_000
+_SAID: Final = "_said/"
 
 
 class Change(NamedTuple):
@@ -111,10 +112,61 @@ def effects_of(
     """
     seen = max((state.stamp for state in held.fields.values()), default=None)
     stamp = next_stamp(seen, author.wall_ms, author.replica)
-    return tuple(
+    effects = [
         _effect(collection, key, scopes, change, held.fields.get(change.field), stamp, author)
         for change in changes
-    )
+    ]
+    earliest = [one for one in effects if collection.rule(one.field) is Rule.EARLIEST]
+    said = [_said(one, one.value, one.rank >> _DAY_BITS) for one in earliest if one.value]
+    return (*effects, *said)
+
+
+def contradicting(
+    collection: Collection,
+    key: DocumentKey,
+    scopes: tuple[Scope, ...],
+    change: Change,
+    held: Document,
+    author: Author,
+) -> tuple[FieldEffect, ...]:
+    """The effects of a day that was read where another stands, by somebody who does not say which of them is right.
+
+    The earlier stands, and both are kept for people to look at. What was said before makes no effect.
+    """
+    stands = held.fields[change.field]
+    assert isinstance(change.value, str)
+    assert isinstance(stands.value, str)
+    if change.value < stands.value:
+        effects = effects_of(collection, key, scopes, [change], held, author)
+        return (*effects, _said(effects[0], stands.value, effects[0].rank >> _DAY_BITS))
+    if change.value in days_said(change.field, held):
+        return ()
+    seen = max(state.stamp for state in held.fields.values())
+    stamp = next_stamp(seen, author.wall_ms, author.replica)
+    effect = _effect(collection, key, scopes, change, stands, stamp, author)
+    return (_said(effect, change.value, stands.rank >> _DAY_BITS),)
+
+
+def days_said(name: str, document: Document) -> tuple[str, ...]:
+    """The days that were given for a field of which the earliest stands, without knowledge of each other or against it; in
+    order. Whoever corrects what they were shown leaves one.
+    """
+    stands = document.fields.get(name)
+    if stands is None or not isinstance(stands.value, str):
+        return ()
+    prefix = f"{name}{_SAID}"
+    said = {
+        field.removeprefix(prefix)
+        for field, state in document.fields.items()
+        if field.startswith(prefix) and state.value == stands.rank >> _DAY_BITS
+    }
+    return tuple(sorted({stands.value} | {day for day in said if days_since_1970(day) is not None}))
+
+
+def _said(effect: FieldEffect, day: object, generation: int) -> FieldEffect:
+    """That a day was given. The field keeps one of them alone, so each is a field of its own beside it."""
+    name = f"{effect.field}{_SAID}{day}"
+    return effect._replace(field=name, join=int(Join.MAX), rank=generation, value=generation)
 
 
 def _effect(

@@ -16,6 +16,8 @@ OFFICE_SCOPE: Final = Scope("docs:*")
 """What only offices read: no store may ever be enrolled to write a location of this code."""
 CATALOGUE_SCOPE: Final = Scope("catalogue")
 DIRECTORY_SCOPE: Final = Scope("directory")
+EVERY_LOCATION: Final = "*"
+"""In the place of a location's code: what somebody is in the whole chain. Only offices read and write it."""
 
 
 def id_of(codes: Sequence[str]) -> str:
@@ -52,9 +54,19 @@ def scopes_of(collection: Collection, values: Mapping[str, object]) -> tuple[Sco
             return (CATALOGUE_SCOPE,)
         case Place.DIRECTORY:
             return (DIRECTORY_SCOPE,)
+        case Place.DIRECTORY_AND_PEOPLE:
+            places = locations_of(collection, values)
+            return (DIRECTORY_SCOPE, *(people_scope(code) for code in sorted(places)))
+        case Place.PEOPLE:
+            return tuple(people_scope(code) for code in sorted(locations_of(collection, values)))
         case Place.LOCATIONS | Place.LOCATION_OR_CATALOGUE:
             places = locations_of(collection, values)
             return tuple(Scope(f"docs:{code}") for code in sorted(places)) or (CATALOGUE_SCOPE,)
+
+
+def people_scope(location: str) -> Scope:
+    """The scope of a location's people."""
+    return Scope(f"people:{location}")
 
 
 def locations_of(collection: Collection, values: Mapping[str, object]) -> frozenset[str]:
@@ -86,9 +98,15 @@ def is_well_placed(collections: Mapping[str, Collection], effect: FieldEffect) -
             return effect.scopes == (CATALOGUE_SCOPE,)
         case Place.DIRECTORY:
             return effect.scopes == (DIRECTORY_SCOPE,)
-        case Place.LOCATIONS | Place.LOCATION_OR_CATALOGUE if main.identity:
+        case Place.DIRECTORY_AND_PEOPLE:
+            directory, *people = effect.scopes or (Scope(""),)
+            # One shop at most: whoever is in the scope of two could be written by either.
+            return directory == DIRECTORY_SCOPE and (
+                not people or (len(people) == 1 and people[0].startswith("people:"))
+            )
+        case Place.LOCATIONS | Place.LOCATION_OR_CATALOGUE | Place.PEOPLE if main.identity:
             return effect.scopes == scopes_of(main, codes_of(main, effect.id))
-        case Place.LOCATIONS:
+        case Place.LOCATIONS | Place.PEOPLE:
             return all(scope.startswith("docs:") for scope in effect.scopes)
         case Place.LOCATION_OR_CATALOGUE:
             return effect.scopes == (CATALOGUE_SCOPE,) or all(

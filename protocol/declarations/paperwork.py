@@ -32,6 +32,7 @@ from protocol.declarations.vocabulary import (
     Only,
     Place,
     Rule,
+    Scanned,
     Set,
     Writers,
 )
@@ -53,21 +54,26 @@ Values = Mapping[str, object]
 
 _NEVER: Final = Stamp(0, 0, ReplicaId(bytes(16)))
 
-LINES: Final = Entries(
-    "lines",
-    Text(16),
-    Record(
-        (
-            Part("sku", Code("skus"), "Of what.", required=True),
-            Part("lot", Code(), "Which lot; null leaves it to whoever picks."),
-            Part("quantity", Whole(1, DELTA_MAX), "Base units.", required=True),
-            Part("note", Text(REASON_CHARS_MAX), "About this line."),
-        )
-    ),
-    "What it is about: one line for each SKU and lot.",
-    entries_max=DOCUMENT_LINES_MAX,
-    named_by=("sku", "lot"),
-)
+
+def _lines(scanned: Scanned) -> Entries:
+    return Entries(
+        "lines",
+        Text(16),
+        Record(
+            (
+                Part("sku", Code("skus"), "Of what.", required=True),
+                Part("lot", Code(), "Which lot; null leaves it to whoever picks."),
+                Part("quantity", Whole(1, DELTA_MAX), "Base units.", required=True),
+                Part("note", Text(REASON_CHARS_MAX), "About this line."),
+            )
+        ),
+        "What it is about: one line for each SKU and lot.",
+        entries_max=DOCUMENT_LINES_MAX,
+        named_by=("sku", "lot"),
+        scanned=scanned,
+    )
+
+
 _NUMBER: Final = Field(
     NUMBER,
     Text(DOCUMENT_NUMBER_CHARS_MAX),
@@ -170,7 +176,7 @@ ORDERS: Final = Collection(
         courses.EVENTS,
         courses.DIFFERENCES,
     ),
-    entries=(LINES, OWN_ATTRIBUTES),
+    entries=(_lines(Scanned.SKU), OWN_ATTRIBUTES),
     example={
         "kind": "purchase",
         "location": "S01",
@@ -213,7 +219,7 @@ TRANSFERS: Final = Collection(
         courses.EVENTS,
         courses.DIFFERENCES,
     ),
-    entries=(LINES, OWN_ATTRIBUTES),
+    entries=(_lines(Scanned.LOT), OWN_ATTRIBUTES),
     example={
         "source": "S01",
         "destination": "S02",

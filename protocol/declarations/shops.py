@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from protocol.declarations.kinds import Choice, Code, Text, Whole
+from protocol.declarations.kinds import Choice, Code, Instant, Text, Whole
 from protocol.declarations.vocabulary import (
     OWN_ATTRIBUTES,
     Collection,
@@ -12,6 +12,7 @@ from protocol.declarations.vocabulary import (
     Writers,
 )
 from protocol.limits import DELTA_MAX, NOTE_CHARS_MAX
+from protocol.workflows.alerts import Condition
 
 LEVELS: Final = Collection(
     name="levels",
@@ -71,4 +72,31 @@ ALERTS: Final = Collection(
     filters=("sku", "location"),
 )
 
-COLLECTIONS: Final = (LEVELS, ALERTS)
+ACKNOWLEDGEMENTS: Final = Collection(
+    name="acknowledgements",
+    one="acknowledgement",
+    model="Acknowledgement",
+    meaning="Who has seen an alert, under an id made of what it is about. Each node raises alerts by itself; that a person has "
+    "seen one is told to all. Written by `POST /v1/alerts/raised/{id}/acknowledge`.",
+    identity=(),
+    place=Place.LOCATION_OR_CATALOGUE,
+    writers=Writers.OF_ITS_LOCATIONS,
+    fields=(
+        Field("condition", Choice(tuple(Condition)), "Which alert.", set=Set.AT_CREATION),
+        Field("location", Code("locations"), "Where; null for the chain.", set=Set.AT_CREATION),
+        Field("sku", Code("skus"), "Of what.", set=Set.AT_CREATION),
+        Field("lot", Code(), "Which lot.", set=Set.AT_CREATION),
+        Field("rule", Text(), "Of a `threshold`, the rule's id.", set=Set.AT_CREATION),
+        Field("by", Text(), "Whose token it was."),
+        Field("node", Text(), "The node where."),
+        Field("at", Instant(), "When, by the hub's clock as far as that node knew it."),
+        Field("raised_at", Instant(), "When the alert was raised there, by the same clock."),
+    ),
+    entries=(),
+    example={"condition": "low", "location": "S01", "sku": "PARACETAMOL-500-TAB"},
+    locations=("location",),
+    filters=("location", "sku"),
+    by_acts_alone=True,
+)
+
+COLLECTIONS: Final = (LEVELS, ALERTS, ACKNOWLEDGEMENTS)

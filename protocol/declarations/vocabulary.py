@@ -32,6 +32,14 @@ class Set(Enum):
     BY_NODE = "by the node"
 
 
+class Scanned(Enum):
+    """What a line of a plan takes from a barcode that a body names it by."""
+
+    SKU = "which SKU, and how many"
+    """Its lot stays open: what is ordered comes in whichever."""
+    LOT = "which SKU and lot, and how many"
+
+
 class Audience(Enum):
     """Which nodes hold a field."""
 
@@ -54,6 +62,9 @@ class Place(Enum):
 
     CATALOGUE = "catalogue"
     DIRECTORY = "directory"
+    DIRECTORY_AND_PEOPLE = "directory, and people of its location"
+    """Every node reads it; the location is there so that its shop may write it."""
+    PEOPLE = "people of its location"
     LOCATIONS = "docs of its locations"
     LOCATION_OR_CATALOGUE = "docs of its location; without one, catalogue"
 
@@ -74,6 +85,8 @@ class Field:
     audience: Audience = Audience.READERS
     stores_change: bool = False
     """Whether stores may change it where they otherwise only create."""
+    is_secret: bool = False
+    """Whether it proves somebody: shown to nobody, also not in the audit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +106,8 @@ class Entries:
     """Whether each entry is its location's own, whose code is its key: no other store writes it."""
     named_by: tuple[str, str] | None = None
     """Of a list of records: the members that name each, so that two people who add the same one make one entry."""
+    scanned: Scanned | None = None
+    """Of a list of goods: a body may name them by a scan, or count them in packs; they are kept in base units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +152,8 @@ class Collection:
     """The same, and the values of fields that only whoever is shown the document asks for: no list is filtered by them."""
     open_while: tuple[str, ...] = ()
     """The stages in which it may be edited by hand; () for always."""
+    by_acts_alone: bool = False
+    """Whether nobody makes or changes its documents by hand: they are shown and listed, and written by acts of their own."""
 
     def rule(self, name: str) -> Rule:
         """How the field of a name joins, also that of an entry, `<name>/<key>`.
