@@ -49,11 +49,19 @@ class Certificate(NamedTuple):
     """Locations, `group:<name>`, or `*`."""
     serial: int
     issued_at_ms: int
+    once: tuple[Location, ...] = ()
+    """Where it might write before and may no more: what was recorded then counts, also at a hub that forgot it."""
+    recovery: bytes = b""
+    """The chain's public recovery key, to which is sealed whatever is sealed; empty while the chain has none."""
 
     @property
     def writes_nothing(self) -> bool:
         """Whether its holder records no movement any more. An office does anywhere by its role, whatever it writes."""
         return self.role is Role.STORE and not self.writes
+
+    def silenced(self) -> "Certificate":
+        """The same without a right to record; see `writes_nothing`."""
+        return self._replace(role=Role.STORE, writes=())
 
     def reads_location(self, location: str) -> bool:
         """Whether the stock of `location` may be shown here. Its own shelves always may."""
@@ -75,6 +83,9 @@ def issue(certificate: Certificate, hub_key: SigningKey) -> bytes:
     Raises:
         ProtocolError: `too_large` when it names more locations than its first frame has room for.
     """
+    # What there is none of is left out, from the end, so that a certificate is as it was before there was such a thing.
+    once = [list(certificate.once)] if certificate.once or certificate.recovery else []
+    recovery = [certificate.recovery] if certificate.recovery else []
     body = pack(
         [
             _FORM,
@@ -87,6 +98,8 @@ def issue(certificate: Certificate, hub_key: SigningKey) -> bytes:
             list(certificate.reads),
             certificate.serial,
             certificate.issued_at_ms,
+            *once,
+            *recovery,
         ]
     )
     signed = pack([body, hub_key.sign(_PURPOSE + body).signature])
@@ -147,7 +160,9 @@ def _from_wire(body: bytes) -> Certificate:
     if type(role) is not str or role not in set(Role):
         refuse("role", "is unknown")
     locations = read_list(writes, "writes", most=LOCATIONS_PER_NODE_MAX)
+    before = read_list(parts[10] if len(parts) > 10 else [], "once", most=LOCATIONS_PER_NODE_MAX)
     shown = read_list(reads, "reads", most=LOCATIONS_PER_NODE_MAX)
+    recovery = read_bytes(parts[11], "recovery key", length=32) if len(parts) > 11 else b""
     return Certificate(
         ChainId(read_bytes(chain, "chain", length=16)),
         NodeId(read_bytes(node, "node", length=16)),
@@ -158,4 +173,6 @@ def _from_wire(body: bytes) -> Certificate:
         check_reads([check_code(item, "reads", chars_max=NAME_CHARS_MAX) for item in shown]),
         read_int(serial, "serial", least=1),
         read_int(issued_at, "issued_at", most=TIME_MS_MAX),
+        tuple(Location(check_code(location, "location")) for location in before),
+        recovery,
     )

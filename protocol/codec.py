@@ -33,7 +33,9 @@ def pack(value: object) -> bytes:
 
 def with_sorted_keys(value: object) -> object:
     """The same value with the keys of its maps, at every level, in code point order: then `pack` is canonical."""
-    if isinstance(value, Mapping):
+    if type(value) is dict or isinstance(
+        value, Mapping
+    ):  # the first answers at a tenth of the price
         return {key: with_sorted_keys(value[key]) for key in sorted(value)}
     if isinstance(value, list | tuple):
         return [with_sorted_keys(item) for item in value]

@@ -102,6 +102,21 @@ SCOPES_MAX: Final = 2_000
 """Scopes of one node: a page of cursors must fit the HELLO frame."""
 LOCATIONS_PER_NODE_MAX: Final = 500
 
+# --- sealed details --------------------------------------------------------------------------------------------
+SEALED_PADDING_BYTES: Final = 128
+"""What is sealed is a multiple of so many bytes: its length tells little."""
+SEALED_BYTES_MAX: Final = 9 * 1024
+"""What `DETAILS_BYTES_MAX` become when they are padded and sealed."""
+WRAPS_MAX: Final = 16
+"""Keys that may open one record: those of the nodes of its location, and the chain's recovery key."""
+RECORD_KEYS_PER_FRAME_MAX: Final = 60
+LETTER_CHARS_MAX: Final = 1_500
+"""Of a message: four bytes each, with the keys of its readers and a large certificate, fit a document's field."""
+LETTER_READERS_MAX: Final = 20
+"""Receipts of one message, each with a certificate, fit its document."""
+SEALING_KEY_BYTES_MAX: Final = 200
+"""A node's signed word of its key takes 142; a newer version may add to it."""
+
 # --- collections ------------------------------------------------------------------------------------------------
 BARCODE_CHARS_MAX: Final = 80
 """A GS1-128 symbol holds at most 48; QR codes of suppliers hold more."""
@@ -127,6 +142,28 @@ LOTS_COMPARED_MAX: Final = 1_000
 """Lots of a SKU that a received one is compared with, of those on shelves and of those described: a millisecond and a half."""
 DOCUMENTS_EXAMINED_MAX: Final = 1_000
 """Documents the node reads for one page of a list, however few of them are asked for."""
+
+# --- exceptions ------------------------------------------------------------------------------------------------
+RESOLUTIONS_MAX: Final = 50
+"""What people say of one exception, in all its versions: 50 of the longest notes are 100,000 characters of one document."""
+
+# --- audit -----------------------------------------------------------------------------------------------------
+NOTE_PAYLOAD_BYTES_MAX: Final = 8 * 1024
+"""What a note says beside who, when and about what: notes are kept for ever."""
+NOTES_UNPROVEN_PER_HOUR_MAX: Final = 60
+"""Of one action that anybody can bring about, such as a refused sign-in: the first of them tell what happens, and a flood
+must not fill the log. How many were left out is in the first of a later hour."""
+AUDIT_EXAMINED_MAX: Final = 2_000
+"""Operations that are looked at for one page of an audit, however few of them are asked for: a tenth of a second."""
+AUDIT_LINES_MAX: Final = 50
+"""Changes of stock, and fields, that a record of the audit shows; its operation has all."""
+AUDIT_PAYLOAD_BYTES_MAX: Final = 16 * 1024
+"""What a record shows beside who, what and when; of a larger one only its size."""
+CHECKPOINT_BYTES_MAX: Final = 400
+"""A signed checkpoint takes 245 at most, a head 177; a newer version may add to it."""
+CHECKPOINTS_PER_FRAME_MAX: Final = 500
+CHECKPOINT_EVERY_S: Final = 600.0
+"""How often the hub signs its history, where it has changed, and a node asks for that and signs its own."""
 
 # --- session ---------------------------------------------------------------------------------------------------
 HANDSHAKE_S_MAX: Final = 15.0
@@ -182,6 +219,42 @@ USED_MOVEMENTS_MAX: Final = 50_000
 ORDERS_DRAFTED_MAX: Final = 20
 """Orders drafted by one call, in one transaction of the writer: tills wait for it."""
 
+# --- reports ---------------------------------------------------------------------------------------------------
+REPORT_EXAMINED_MAX: Final = 5_000
+"""Things that a report looks at for one piece of it, however few of them are asked for: a fraction of a second."""
+REPORT_COUNTERS_MAX: Final = 500_000
+"""Counters that are added up for totals or groups, in a few seconds of a reader; beyond, for one location at a time."""
+REPORT_LOTS_MAX: Final = 50_000
+"""Lots that expire within the days asked for: a few seconds of a reader, a few dozen MiB."""
+REPORT_NAMES_MAX: Final = 100
+"""Names that a note tells of; its count says of how many."""
+REPORT_TABLE_ROWS_MAX: Final = 200_000
+"""Lines of one CSV: ten shops of 20,000 SKUs. For more it is asked for by location, or in pages."""
+REPORT_TABLE_BYTES_MAX: Final = 48 * 1024 * 1024
+"""The same in bytes; a table is made in memory, one at a time."""
+REPORT_MOVEMENTS_MAX: Final = 200_000
+"""Movements that a report walks back over from what is shown now: two or three seconds of a reader, and none of the writer."""
+REPORT_CHECKED_MOVEMENTS_MAX: Final = 20_000
+"""Up to so many, the stock of an earlier instant is checked against all that are held: a third of a second more."""
+REPORT_PAPERS_MAX: Final = 5_000
+"""Transfers or stocktakes that a report reads: a few seconds of a reader; for more it is asked for one location."""
+REPORTS_WAITING_MAX: Final = 16
+"""Reports that wait for their turn; more are told to come back."""
+DAY_MOVEMENTS_MAX: Final = 50_000
+"""Movements of one day that its report is made of: a busy day of a large shop ten times over, about a second of a reader."""
+DAYS_COUNTED_MAX: Final = 31
+"""Days that one page of their list counts."""
+REGISTER_MOVEMENTS_MAX: Final = 20_000
+"""The newest movements of a controlled SKU that its register lists: 50 a day for more than a year."""
+RECEIPT_DIGITS_MAX: Final = 12
+"""At the end of a reference; a GTIN has 13 or 14, an id more."""
+RECEIPT_STEP_MAX: Final = 1_000
+"""Receipts in a row that may be missing; after a larger step a till counts anew."""
+RECEIPT_LOOK_BACK: Final = 50
+"""Receipts that may be missing between the end of one day and the beginning of another."""
+RECEIPTS_MISSING_MAX: Final = 20_000
+"""Numbers of one day that are looked at as missing; with more of them, its references are no receipts' numbers."""
+
 # --- alerts ----------------------------------------------------------------------------------------------------
 ALERT_EXPIRING_DAYS: Final = 90
 """How long before its last day a lot is told of, unless the operator says otherwise."""
@@ -201,6 +274,38 @@ DELIVERY_RETRY_LAST_S: Final = 6 * 3600.0
 """Full jitter: U(0, min(DELIVERY_RETRY_LAST_S, DELIVERY_RETRY_FIRST_S * 2^n))."""
 DELIVERY_S_MAX: Final = 15.0
 """One attempt, from looking up the name to the answer's status."""
+
+# --- people ----------------------------------------------------------------------------------------------------
+USERNAME_CHARS_MAX: Final = 64
+EMAIL_CHARS_MAX: Final = 254
+"""The longest address that mail can be sent to (RFC 5321)."""
+VERIFIER_CHARS_MAX: Final = 200
+"""Of an argon2id string with 16 bytes of salt and 32 of hash: 97 characters, and room for larger parameters."""
+DIGEST_CHARS: Final = 64
+PASSWORD_CHARS_MIN: Final = 8
+PASSWORD_CHARS_MAX: Final = 256
+"""All of them count: none is cut off."""
+PIN_DIGITS_MIN: Final = 4
+PIN_DIGITS_MAX: Final = 12
+HASHES_WAITING_MAX: Final = 16
+"""Passwords that wait to be looked at; each takes 20 MiB for some 40 ms, so the last waits a third of a second."""
+SESSIONS_PER_PERSON_MAX: Final = 20
+"""Screens somebody has signed in at; the oldest gives way."""
+SESSION_S_MAX: Final = 12 * 3600.0
+"""A working day: also how long a cut-off shop goes on trusting whoever was disabled elsewhere meanwhile."""
+SHIFT_S_MAX: Final = 12 * 3600.0
+WITNESS_S_MAX: Final = 120.0
+"""From the PIN to the sale that its owner sees."""
+WITNESSES_MAX: Final = 1_000
+SIGN_IN_FAILURES_MAX: Final = 5
+"""Wrong passwords, PINs or badges for one name, known or not, before it is locked for a while."""
+SIGN_IN_LOCK_S: Final = 300.0
+SIGN_IN_NAMES_MAX: Final = 10_000
+"""Names whose failures are remembered; beyond it those with the fewest are forgotten first."""
+UNGRANTED_ACCOUNTS_MAX: Final = 100
+"""Accounts at one location that nobody has granted anything: whoever has no token can make them."""
+OFFLINE_TRUST_S_MAX: Final = 7 * 24 * 3600.0
+"""How long after the last word of the hub a manager, and whoever is above, may sign in: a stolen shop must not keep them."""
 
 # --- live ------------------------------------------------------------------------------------------------------
 LIVE_HISTORY_CHANGES_MAX: Final = 20_000
@@ -240,6 +345,9 @@ assert CLAIM_IDS_MAX <= ITEMS_MAX, "a full claim is one array"
 assert DEPARTURES_PER_FRAME_MAX * (DEPARTURE_BYTES_MAX + 3) + 64 <= FRAME_BYTES_MAX, (
     "a full frame of departures fits"
 )
+assert CHECKPOINTS_PER_FRAME_MAX * (CHECKPOINT_BYTES_MAX + 3) + 1_000 <= FRAME_BYTES_MAX, (
+    "a full frame of checkpoints fits"
+)
 assert DIGEST_SCOPES_MAX * (4 * SCOPE_CHARS_MAX + 40) <= FRAME_BYTES_MAX, (
     "an answer about the most scopes fits one frame"
 )
@@ -258,3 +366,12 @@ assert LINES_MAX * DELTA_MAX < TOTAL_MAX, "one movement cannot leave the range o
 assert CERTIFICATE_BYTES_MAX + 200 <= FRAME_BYTES_BEFORE_AUTHENTICATION_MAX, (
     "it must fit the first frame"
 )
+assert DETAILS_BYTES_MAX + SEALED_PADDING_BYTES + 64 <= SEALED_BYTES_MAX, (
+    "all details can be sealed"
+)
+assert (
+    RECORD_KEYS_PER_FRAME_MAX * (WRAPS_MAX * 140 + 100)
+    + WRAPS_MAX * (CERTIFICATE_BYTES_MAX + SEALING_KEY_BYTES_MAX + 20)
+    + 1_024
+    <= FRAME_BYTES_MAX
+), "a full frame of keys fits, with those who seal there"

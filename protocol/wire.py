@@ -12,6 +12,7 @@ from protocol.errors import Code, ProtocolError
 from protocol.frames.feed import CaughtUp, Page, Scopes
 from protocol.frames.fleet import Departures
 from protocol.frames.handshake import Authenticate, Authenticated, Challenge, Close, Hello, Welcome
+from protocol.frames.keys import AskKeys, KeepKeys, Keys, KeysKept
 from protocol.frames.log import Acknowledge, Grant, Negative, Operations, Ping, Pong, Status
 from protocol.frames.repair import (
     AskBuckets,
@@ -24,6 +25,7 @@ from protocol.frames.repair import (
     Fetch,
     Ledger,
 )
+from protocol.frames.witness import Checkpoints
 from protocol.limits import COMPRESS_ABOVE_BYTES, FRAME_BYTES_MAX
 
 VERSIONS: Final = (1, 1)
@@ -31,7 +33,11 @@ VERSIONS: Final = (1, 1)
 SUBPROTOCOL: Final = "everstock.v1"
 REPAIR: Final = "repair"
 """The feature of a hub that answers every question of `frames.repair`."""
-FEATURES: Final = ("raw", "zlib", REPAIR)
+SEALED: Final = "sealed"
+"""The feature of a hub that keeps the keys of sealed records: see `frames.keys`."""
+CHECKPOINTS: Final = "checkpoints"
+"""The feature of a side that takes the frame of `frames.witness`."""
+FEATURES: Final = ("raw", "zlib", REPAIR, SEALED, CHECKPOINTS)
 
 _RAW: Final = 0
 _ZLIB: Final = 1
@@ -65,6 +71,11 @@ Frame = (
     | AskLedger
     | Ledger
     | Departures
+    | KeepKeys
+    | KeysKept
+    | AskKeys
+    | Keys
+    | Checkpoints
 )
 _KNOWN_KEYS: dict[int, frozenset[str]] = {}
 """The keys of each frame, learnt from the first one written out: a page is not packed again to name them."""

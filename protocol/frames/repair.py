@@ -10,7 +10,9 @@ from typing import ClassVar, NamedTuple, Self
 
 from protocol.codec import read_blob, read_bytes, read_int, read_list, refuse
 from protocol.digest import BUCKETS, Digest
+from protocol.frames.feed import Page
 from protocol.frames.handshake import Body, read_scope, read_scopes
+from protocol.frames.keys import AskKeys, KeepKeys, Keys, KeysKept
 from protocol.ids import HubSeq, Location, OpId, ReplicaId, Scope, Seq, check_code
 from protocol.limits import (
     CLAIM_IDS_MAX,
@@ -247,7 +249,9 @@ class Ledger:
         return cls(location, upto, more, tuple(_ledger_item_from_wire(item) for item in items))
 
 
-Question = Claim | AskDigests | AskBuckets | Fetch | AskLedger
+Question = Claim | AskDigests | AskBuckets | Fetch | AskLedger | KeepKeys | AskKeys
+"""Also those of `frames.keys`: a node has one unanswered, of them all."""
+Answer = Claimed | Digests | Buckets | Page | Ledger | KeysKept | Keys
 
 
 def _ledger_item_from_wire(value: object) -> LedgerItem:

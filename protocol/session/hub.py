@@ -12,7 +12,6 @@ from nacl.signing import SigningKey
 
 from protocol.certificate import Certificate, check_signature, verify
 from protocol.errors import Code, ProtocolError
-from protocol.frames.feed import Page
 from protocol.frames.fleet import Departures, in_frames
 from protocol.frames.handshake import (
     Authenticate,
@@ -24,6 +23,7 @@ from protocol.frames.handshake import (
     hub_signature_input,
     node_signature_input,
 )
+from protocol.frames.keys import AskKeys, KeepKeys
 from protocol.frames.log import (
     Acknowledge,
     Grant,
@@ -34,18 +34,16 @@ from protocol.frames.log import (
     Status,
     StatusEntry,
 )
+from protocol.frames.repair import Answer as AnswerFrame
 from protocol.frames.repair import (
     AskBuckets,
     AskDigests,
     AskLedger,
-    Buckets,
     Claim,
-    Claimed,
-    Digests,
     Fetch,
-    Ledger,
     Question,
 )
+from protocol.frames.witness import Checkpoints
 from protocol.ids import ChainHash, ChainId, Epoch, ReplicaId, Scope, Seq
 from protocol.limits import (
     FRAME_BYTES_BEFORE_AUTHENTICATION_MAX,
@@ -69,6 +67,8 @@ class HubIdentity:
 
     chain: ChainId
     signing_key: SigningKey
+    recovery: bytes = b""
+    """The public half of the chain's recovery key, which goes into certificates; empty while it has none."""
 
     @property
     def public_key(self) -> bytes:
@@ -134,13 +134,20 @@ class Learn:
 
 
 @dataclass(frozen=True, slots=True)
+class Witness:
+    """Verify and keep what the node signed, compare what it keeps of this hub, and call `tell_checkpoints`."""
+
+    checkpoints: Checkpoints
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """Close the connection; what was to be said has been sent."""
 
     code: Code
 
 
-Action = Send | CheckNode | CheckReplica | Open | Commit | Note | Answer | Learn | End
+Action = Send | CheckNode | CheckReplica | Open | Commit | Note | Answer | Learn | Witness | End
 
 
 class State(Enum):
@@ -281,6 +288,10 @@ class HubSession:
         """Tell which nodes were revoked or retired; due once the session is live."""
         return self._say(*in_frames(records)) if self.state is State.LIVE else []
 
+    def tell_checkpoints(self, answer: Checkpoints) -> list[Action]:
+        """Answer what a node told of its log and of the checkpoints that it keeps."""
+        return self._say(answer)
+
     def end(self, code: Code, detail: str, *, retry_ms: int) -> list[Action]:
         """Say why and when to come back, then close. Nothing more once the session has ended."""
         said = self._say(Close(code, detail, retry_ms))
@@ -293,7 +304,7 @@ class HubSession:
         """Answer a ping."""
         return self._say(Pong(ping.sent_ms, now_ms, stable))
 
-    def answer(self, answer: Claimed | Digests | Buckets | Page | Ledger) -> list[Action]:
+    def answer(self, answer: AnswerFrame) -> list[Action]:
         """Answer a question."""
         return self._say(answer)
 
@@ -316,8 +327,12 @@ class HubSession:
                 return [Note(frame)]
             case State.LIVE, Claim() | AskDigests() | AskBuckets() | Fetch() | AskLedger():
                 return [Answer(frame)]
+            case State.LIVE, KeepKeys() | AskKeys():
+                return [Answer(frame)]
             case State.LIVE, Departures():
                 return [Learn(frame)]
+            case State.LIVE, Checkpoints():
+                return [Witness(frame)]
             case _, Close():
                 self.state = State.ENDED
                 return [End(frame.code)]

@@ -23,6 +23,7 @@ from protocol.frames.handshake import (
     check_hub,
     node_signature_input,
 )
+from protocol.frames.keys import AskKeys, KeepKeys, Keys, KeysKept
 from protocol.frames.log import (
     Acknowledge,
     Grant,
@@ -34,6 +35,7 @@ from protocol.frames.log import (
     Status,
 )
 from protocol.frames.repair import (
+    Answer,
     AskBuckets,
     AskDigests,
     AskLedger,
@@ -45,6 +47,7 @@ from protocol.frames.repair import (
     Ledger,
     Question,
 )
+from protocol.frames.witness import Checkpoints
 from protocol.ids import ChainHash, ChainId, Seq
 from protocol.limits import (
     BATCH_BYTES_MAX,
@@ -65,6 +68,7 @@ from protocol.session.node_actions import (
     StoreAcknowledged,
     StoreCaughtUp,
     StoreCertificate,
+    StoreCheckpoints,
     StoreDepartures,
     StorePage,
     StoreQuarantined,
@@ -190,6 +194,14 @@ class NodeSession:
             return []
         return [Send(encode(frame)) for frame in in_frames(records)]
 
+    def tell_head(self, head: bytes | None, newest: bytes | None) -> list[Action]:
+        """Hand the hub, which named the feature `checkpoints`, this log's signed head, where it has one, and the newest
+        checkpoint that is kept here; it answers with those after that one.
+        """
+        if self.state is not State.LIVE:
+            return []
+        return [Send(encode(Checkpoints(() if newest is None else (newest,), head)))]
+
     @property
     def may_ask(self) -> bool:
         """Whether `ask` may be called now: a session is open and no question unanswered."""
@@ -237,11 +249,11 @@ class NodeSession:
         proved = self.state not in {State.CHALLENGE, State.PROOF}
         self.state = State.ENDED
         if frame.code is not Code.NEW_REPLICA_REQUIRED:
-            return [Ended(frame)]
+            return [Ended(frame, proved)]
         if proved:
             return [StartNewReplica(frame.detail)]
         # Whoever answers the connection can say CLOSE; only the hub may make this log change its replica.
-        return [Ended(replace(frame, code=Code.UNEXPECTED))]
+        return [Ended(replace(frame, code=Code.UNEXPECTED), proved)]
 
     def _welcomed(self, frame: Welcome, now_ms: int) -> list[Action]:
         least, most = self._hello.versions
@@ -251,7 +263,7 @@ class NodeSession:
         self.acked = frame.acked
         return [Welcomed(frame, frame.now_ms - now_ms)]
 
-    def _receive_open(  # noqa: C901 - one case for each frame
+    def _receive_open(  # noqa: C901, PLR0911 - one case for each frame
         self, frame: Frame, now_ms: int
     ) -> list[Action]:
         match frame:
@@ -271,15 +283,17 @@ class NodeSession:
                 return [StoreCertificate(frame.certificate)]
             case Departures():
                 return [StoreDepartures(frame.records)]
+            case Checkpoints():
+                return [StoreCheckpoints(frame)]
             case Pong():
                 # Half the round trip is the best guess of the way back (Cristian's algorithm).
                 return [ClockMeasured(frame.now_ms - (frame.sent_ms + now_ms) // 2)]
-            case Claimed() | Digests() | Buckets() | Page() | Ledger():
+            case Claimed() | Digests() | Buckets() | Page() | Ledger() | KeysKept() | Keys():
                 return self._answered(frame)
             case _:
                 raise _unexpected(frame)
 
-    def _answered(self, frame: Claimed | Digests | Buckets | Page | Ledger) -> list[Action]:
+    def _answered(self, frame: Answer) -> list[Action]:
         if self._asked is None or not _is_answered(self._asked, frame):
             raise _unexpected(frame)
         self._asked = None
@@ -339,6 +353,11 @@ def _is_answered(question: Question, frame: Frame) -> bool:
             return (frame.scope, frame.buckets) == (scope, buckets) and goes_on
         case AskLedger(location, after), Ledger():
             return frame.location == location and (not frame.more or frame.upto > after)
+        case KeepKeys(_, location, keys), KeysKept():
+            return frame.location == location and frame.count == len(keys)
+        case AskKeys(location, after), Keys():
+            goes_on = frame.upto > after or not (frame.more or frame.keys)
+            return frame.location == location and goes_on
         case _:
             return False
 

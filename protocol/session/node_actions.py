@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from protocol.frames.feed import CaughtUp, Page, Scopes
 from protocol.frames.handshake import Close, Welcome
 from protocol.frames.log import StatusEntry
-from protocol.frames.repair import Buckets, Claimed, Digests, Ledger
+from protocol.frames.repair import Answer
+from protocol.frames.witness import Checkpoints
 from protocol.ids import ChainHash, Seq
 
 
@@ -100,6 +101,13 @@ class StoreDepartures:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreCheckpoints:
+    """Verify what the hub signed about its history and about this log, compare it with what is kept, and keep it."""
+
+    checkpoints: Checkpoints
+
+
+@dataclass(frozen=True, slots=True)
 class ClockMeasured:
     """Hub's clock minus this node's."""
 
@@ -110,7 +118,7 @@ class ClockMeasured:
 class Answered:
     """The answer to a question of repair or history that the driver asked."""
 
-    answer: Claimed | Digests | Buckets | Page | Ledger
+    answer: Answer
     """A Page is that of a FETCH."""
 
 
@@ -119,6 +127,7 @@ class Ended:
     """The hub closed the session. Before it has proved its key the words may be anybody's: only wait and come back."""
 
     close: Close
+    proved: bool
 
 
 Action = (
@@ -133,6 +142,7 @@ Action = (
     | StoreQuarantined
     | StoreCertificate
     | StoreDepartures
+    | StoreCheckpoints
     | ClockMeasured
     | Answered
     | Ended

@@ -3,10 +3,57 @@
 from typing import Final
 
 TESTED_ELSEWHERE: Final = {
+    # signed statements: test_checkpoint.py; how often: tests/hub/test_checkpoints.py
+    "CHECKPOINT_BYTES_MAX",
+    "CHECKPOINTS_PER_FRAME_MAX",
+    "CHECKPOINT_EVERY_S",
+    # what is noted: test_notes.py and tests/node/commands/test_noting.py
+    "NOTE_PAYLOAD_BYTES_MAX",
+    "NOTES_UNPROVEN_PER_HOUR_MAX",
+    # what is sealed: test_sealing.py
+    "SEALED_PADDING_BYTES",
+    "SEALED_BYTES_MAX",
+    # the audit: tests/node/api/test_audit.py
+    "AUDIT_EXAMINED_MAX",
+    "AUDIT_LINES_MAX",
+    "AUDIT_PAYLOAD_BYTES_MAX",
+    # messages: tests/node/reunion/test_letters.py
+    "LETTER_CHARS_MAX",
+    "LETTER_READERS_MAX",
     # what a shop is told to order: tests/node/commands/test_suggesting.py
     "SUGGESTED_SKUS_MAX",
     "USED_MOVEMENTS_MAX",
     "ORDERS_DRAFTED_MAX",
+    # the day and the controlled-drug register: test_receipts.py and tests/node/reports
+    "DAY_MOVEMENTS_MAX",
+    "DAYS_COUNTED_MAX",
+    "REGISTER_MOVEMENTS_MAX",
+    "RECEIPT_DIGITS_MAX",
+    "RECEIPT_STEP_MAX",
+    "RECEIPT_LOOK_BACK",
+    "RECEIPTS_MISSING_MAX",
+    # what people say of one exception: tests/node/api/test_exceptions.py
+    "RESOLUTIONS_MAX",
+    # people, and how they sign in: tests/node/people and tests/security
+    "USERNAME_CHARS_MAX",
+    "EMAIL_CHARS_MAX",
+    "VERIFIER_CHARS_MAX",
+    "DIGEST_CHARS",
+    "PASSWORD_CHARS_MIN",
+    "PASSWORD_CHARS_MAX",
+    "PIN_DIGITS_MIN",
+    "PIN_DIGITS_MAX",
+    "HASHES_WAITING_MAX",
+    "SESSIONS_PER_PERSON_MAX",
+    "SESSION_S_MAX",
+    "SHIFT_S_MAX",
+    "WITNESS_S_MAX",
+    "WITNESSES_MAX",
+    "SIGN_IN_FAILURES_MAX",
+    "SIGN_IN_LOCK_S",
+    "SIGN_IN_NAMES_MAX",
+    "UNGRANTED_ACCOUNTS_MAX",
+    "OFFLINE_TRUST_S_MAX",
     # alerts, and who is told of them: tests/node/alerting
     "ALERT_EXPIRING_DAYS",
     "ALERT_RULES_MAX",
@@ -92,6 +139,17 @@ TESTED_ELSEWHERE: Final = {
     "LEDGER_EXAMINED_MAX",
     "REPAIR_PAUSE_S",
     "REPAIR_ROWS_MAX",
+    # what a report reads and tells: tests/node/reports and tests/node/api/test_reports.py
+    "REPORT_CHECKED_MOVEMENTS_MAX",
+    "REPORT_COUNTERS_MAX",
+    "REPORT_EXAMINED_MAX",
+    "REPORT_LOTS_MAX",
+    "REPORT_MOVEMENTS_MAX",
+    "REPORT_NAMES_MAX",
+    "REPORT_PAPERS_MAX",
+    "REPORT_TABLE_BYTES_MAX",
+    "REPORT_TABLE_ROWS_MAX",
+    "REPORTS_WAITING_MAX",
     # timers of the drivers: tests/node and tests/hub
     "HANDSHAKE_S_MAX",
     "HEARTBEAT_S",

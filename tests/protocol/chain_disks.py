@@ -9,18 +9,20 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
-from protocol import chain, merge, operation
+from protocol import chain, documents, merge, operation
 from protocol.chain import CHAIN_START
-from protocol.effects import CounterEffect, CounterKey, scopes_of
+from protocol.documents import EMPTY, Document
+from protocol.effects import CounterEffect, CounterKey, DocumentKey, FieldEffect, scopes_of
 from protocol.errors import Code
 from protocol.frames.feed import Page
 from protocol.frames.log import Operations
 from protocol.ids import NO_SALT, ChainHash, Epoch, HubSeq, OpId, ReplicaId, Salt, Scope, Seq
 from protocol.merge import NO_ENTRY, Entry
 from protocol.operation import Operation
-from protocol.rows import CounterRow
+from protocol.rows import CounterRow, DocumentRow, Row
 
-SCOPES = (Scope("stock:S01"), Scope("stock:S02"))
+SCOPES = (Scope("stock:S01"), Scope("stock:S02"), Scope("docs:S01"))
+Key = CounterKey | DocumentKey
 _fresh = itertools.count(1)
 
 
@@ -48,7 +50,8 @@ class HubDisk:
     logs: dict[ReplicaId, Log] = field(default_factory=dict)
     counted: dict[OpId, Operation] = field(default_factory=dict)
     entries: dict[CounterKey, dict[ReplicaId, Entry]] = field(default_factory=dict)
-    changed: dict[CounterKey, HubSeq] = field(default_factory=dict)
+    documents: dict[DocumentKey, Document] = field(default_factory=dict)
+    changed: dict[Key, HubSeq] = field(default_factory=dict)
     writers: dict[Scope, frozenset[ReplicaId]] = field(default_factory=dict)
     salts: dict[HubSeq, Salt] = field(default_factory=lambda: {HubSeq(0): NO_SALT})
 
@@ -58,6 +61,7 @@ class HubDisk:
         other.logs = {replica: copy(log) for replica, log in self.logs.items()}
         other.entries = {key: dict(entries) for key, entries in self.entries.items()}
         other.counted, other.changed = dict(self.counted), dict(self.changed)
+        other.documents = dict(self.documents)
         other.writers, other.salts = dict(self.writers), dict(self.salts)
         return other
 
@@ -67,12 +71,9 @@ class HubDisk:
 
     def page(self, scope: Scope, base: int, limit: int) -> Page:
         """The scope's rows after `base`, at most `limit`."""
-        after = sorted((at, key) for key, at in self.changed.items() if at > base)
-        rows = [
-            CounterRow(*key, at, self.total(key))
-            for at, key in after
-            if scope == f"stock:{key.location}"
-        ]
+        after = [key for key, at in self.changed.items() if at > base]
+        every = map(self._row, sorted(after, key=self.changed.__getitem__))
+        rows = [row for row in every if scope in row.scopes]
         more, kept = len(rows) > limit, tuple(rows[:limit])
         to = kept[-1].hub_seq if more else HubSeq(max(self.head, base))
         inside = {
@@ -88,6 +89,12 @@ class HubDisk:
             kept,
         )
 
+    def _row(self, key: Key) -> Row:
+        at = self.changed[key]
+        if isinstance(key, CounterKey):
+            return CounterRow(*key, at, self.total(key))
+        return DocumentRow(*key, at, self.documents[key])
+
     def take(self, replica: ReplicaId, batch: Operations) -> Code | None:
         """Commit a batch; else why it does not continue the log."""
         log = self.logs[replica]
@@ -96,7 +103,7 @@ class HubDisk:
             return Code.GAP if batch.first > acked + 1 else Code.REWIND
         if batch.prev != log.chain:
             return Code.FORK
-        touched: dict[CounterKey, None] = {}
+        touched: dict[Key, None] = {}
         for seq, item in enumerate(batch.items, start=batch.first):
             fact = operation.decode(item.body)
             for effect in fact.effects:
@@ -112,11 +119,14 @@ class HubDisk:
             self.changed[key], self.salts[HubSeq(self.head)] = HubSeq(self.head), salt
         return None
 
-    def _fold(self, replica: ReplicaId, seq: Seq, fact: Operation) -> Iterator[CounterKey]:
+    def _fold(self, replica: ReplicaId, seq: Seq, fact: Operation) -> Iterator[Key]:
         for effect in fact.effects:
-            assert isinstance(effect, CounterEffect)
-            row = self.entries.setdefault(effect.key, {})
-            row[replica] = merge.extend(row.get(replica, NO_ENTRY), seq, effect.delta)
+            if isinstance(effect, CounterEffect):
+                row = self.entries.setdefault(effect.key, {})
+                row[replica] = merge.extend(row.get(replica, NO_ENTRY), seq, effect.delta)
+            else:
+                held = self.documents.get(effect.key, EMPTY)
+                self.documents[effect.key] = documents.apply(held, [effect])
             yield effect.key
 
 
@@ -128,6 +138,13 @@ class Held(NamedTuple):
     own: int
 
 
+class HeldDocument(NamedTuple):
+    """A document as a node keeps it; `at` 0: of the hub's former history."""
+
+    document: Document
+    at: int
+
+
 @dataclass
 class NodeDisk:
     """What a node has stored."""
@@ -137,6 +154,7 @@ class NodeDisk:
     acked: int = 0
     epoch: Epoch | None = None
     held: dict[CounterKey, Held] = field(default_factory=dict)
+    documents: dict[DocumentKey, HeldDocument] = field(default_factory=dict)
     cursors: dict[Scope, tuple[HubSeq, Salt]] = field(default_factory=dict)
     marks: dict[Scope, int] = field(default_factory=dict)
     caught_up: frozenset[Scope] = frozenset()
@@ -145,7 +163,7 @@ class NodeDisk:
         """A backup, or the disk of a clone."""
         other = copy(self)
         other.held, other.cursors = dict(self.held), dict(self.cursors)
-        other.marks = dict(self.marks)
+        other.marks, other.documents = dict(self.marks), dict(self.documents)
         return other
 
     def hash_at(self, seq: int) -> ChainHash | None:
@@ -170,8 +188,20 @@ class NodeDisk:
         ]
         return merge.counter_view(held.total, pending)
 
+    def shows(self, key: DocumentKey) -> Document:
+        """A document as it is shown: the hub's, with every own edit joined in, once or again."""
+        held = self.documents.get(key, HeldDocument(EMPTY, 0))
+        own = [
+            effect
+            for body in self.bodies
+            for effect in operation.decode(body).effects
+            if isinstance(effect, FieldEffect) and effect.key == key
+        ]
+        return merge.document_view(held.document, own)
+
     def begin_epoch(self) -> None:
         """Another history of the hub: what is shown waits to be sent again."""
+        self.documents = {key: held._replace(at=0) for key, held in self.documents.items()}
         self.held = {key: held._replace(at=0, own=0) for key, held in self.held.items()}
         self.cursors, self.marks, self.caught_up = {}, {}, frozenset()
 
@@ -187,9 +217,7 @@ class NodeDisk:
             return
         own = page.inside.get(self.replica, 0)
         for row in page.rows:
-            assert isinstance(row, CounterRow)
-            if row.hub_seq > self.held.get(row.key, Held(0, 0, 0)).at:
-                self.held[row.key] = Held(row.total, row.hub_seq, own)
+            self._store(row, own)
         if page.to < at:
             return
         self.cursors[page.scope] = (page.to, page.salt)
@@ -197,8 +225,23 @@ class NodeDisk:
             self.marks[page.scope] = max(own, self.marks.get(page.scope, 0))
             if page.scope not in self.caught_up:
                 self.caught_up |= {page.scope}
-                self.held = {
-                    key: held
-                    for key, held in self.held.items()
-                    if held.at or page.scope != f"stock:{key.location}"
-                }
+                self._drop_what_was_not_sent_again(page.scope)
+
+    def _store(self, row: Row, own: int) -> None:
+        if isinstance(row, CounterRow):
+            if row.hub_seq > self.held.get(row.key, Held(0, 0, 0)).at:
+                self.held[row.key] = Held(row.total, row.hub_seq, own)
+        elif row.hub_seq > self.documents.get(row.key, HeldDocument(EMPTY, 0)).at:
+            self.documents[row.key] = HeldDocument(row.document, row.hub_seq)
+
+    def _drop_what_was_not_sent_again(self, scope: Scope) -> None:
+        self.held = {
+            key: held
+            for key, held in self.held.items()
+            if held.at or scope != f"stock:{key.location}"
+        }
+        self.documents = {
+            key: held
+            for key, held in self.documents.items()
+            if held.at or scope not in held.document.scopes
+        }

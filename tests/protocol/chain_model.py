@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from protocol import operation
-from protocol.effects import CounterEffect
+from protocol.effects import Effect
 from protocol.errors import Code
 from protocol.frames.log import Acknowledge, Item, Negative, Operations
 from protocol.ids import Epoch, HubSeq, OpId, ReplicaId, Scope, Seq
@@ -148,7 +148,7 @@ class Node:
         self.boot = fresh()
         self.line: Line | None = None
 
-    def record(self, op_id: OpId, *effects: CounterEffect) -> None:
+    def record(self, op_id: OpId, *effects: Effect) -> None:
         """Record an operation, and push it if there is a session."""
         fact = examples.fact(*effects, op_id=op_id, kind="move.adjust")
         self.disk.bodies = (*self.disk.bodies, operation.encode(fact))

@@ -15,10 +15,12 @@ from protocol.digest import Digest
 from protocol.documents import Document, FieldState
 from protocol.effects import CounterEffect, FieldEffect, Join
 from protocol.errors import Code
-from protocol.frames import feed, fleet, handshake, log, repair
+from protocol.frames import feed, fleet, handshake, keys, log, repair, witness
 from protocol.ids import CHAIN_SCOPES, LOCATION_SCOPES, Location, Scope
 from protocol.operation import Operation
 from protocol.rows import CounterRow, DocumentRow
+from protocol.sealed_keys import RecordKey, Wrap, destroyed
+from protocol.sealing import KEY_ID_BYTES, WRAPPED_BYTES
 from protocol.wire import Frame
 
 # A few sizes at the edges of msgpack's forms, beside what Hypothesis chooses itself.
@@ -170,6 +172,8 @@ certificates = st.builds(
     ).map(tuple),
     serial=whole(1),
     issued_at_ms=instants,
+    once=st.lists(locations, max_size=3).map(tuple),
+    recovery=st.just(b"") | blob(32),
 )
 
 _versions = st.tuples(whole(1, 10_000), whole(1, 10_000)).map(lambda v: (min(v), max(v)))
@@ -179,6 +183,13 @@ _many_scopes = st.lists(scopes, max_size=4).map(tuple)
 _sentences = st.text(max_size=60)
 _certificate_bytes = st.binary(max_size=200)
 _bodies = st.binary(max_size=80)
+wraps = st.dictionaries(blob(KEY_ID_BYTES), blob(WRAPPED_BYTES), min_size=1, max_size=3).map(
+    lambda held: tuple(sorted(Wrap(*each) for each in held.items()))
+)
+record_keys = st.one_of(
+    st.builds(RecordKey, blob(16), whole(), wraps), st.builds(destroyed, blob(16))
+)
+_record_keys = st.lists(record_keys, max_size=3).map(tuple)
 
 
 @st.composite
@@ -270,6 +281,9 @@ FRAMES: dict[type[Frame], st.SearchStrategy[Any]] = {
     feed.CaughtUp: st.builds(feed.CaughtUp, seqs, salts),
     feed.Scopes: st.builds(feed.Scopes, _many_scopes, _many_scopes),
     fleet.Departures: st.builds(fleet.Departures, st.lists(_bodies, max_size=3).map(tuple)),
+    witness.Checkpoints: st.builds(
+        witness.Checkpoints, st.lists(_bodies, max_size=3).map(tuple), st.none() | _bodies
+    ),
     repair.Claim: st.builds(repair.Claim, st.lists(blob(16), min_size=1, max_size=5).map(tuple)),
     repair.Claimed: st.builds(repair.Claimed, seqs, st.binary(max_size=20)),
     repair.AskDigests: st.builds(
@@ -294,6 +308,17 @@ FRAMES: dict[type[Frame], st.SearchStrategy[Any]] = {
         scopes,
         st.sets(whole(0, 255), max_size=9).map(lambda s: bytes(sorted(s))),
         seqs,
+    ),
+    keys.KeepKeys: st.builds(keys.KeepKeys, st.binary(max_size=142), locations, _record_keys),
+    keys.KeysKept: st.builds(keys.KeysKept, locations, whole(0, limits.RECORD_KEYS_PER_FRAME_MAX)),
+    keys.AskKeys: st.builds(keys.AskKeys, locations, seqs),
+    keys.Keys: st.builds(
+        keys.Keys,
+        locations,
+        seqs,
+        st.booleans(),
+        _record_keys,
+        st.lists(st.tuples(_certificate_bytes, st.binary(max_size=142)), max_size=2).map(tuple),
     ),
     repair.AskLedger: st.builds(repair.AskLedger, locations, seqs, whole(1, limits.LIST_LIMIT_MAX)),
     repair.Ledger: st.builds(

@@ -4,14 +4,16 @@ import pytest
 
 from protocol.digest import EMPTY
 from protocol.errors import ProtocolError
-from protocol.frames import feed, repair
+from protocol.frames import feed, keys, repair
 from protocol.ids import NO_SALT, HubSeq, Location, OpId, Scope
+from protocol.sealed_keys import destroyed
 from protocol.session import node as node_half
 from protocol.wire import Frame, encode
 from tests.protocol.examples import NOW
 from tests.protocol.session_model import live
 
 S01, S02 = Scope("stock:S01"), Scope("stock:S02")
+GONE = destroyed(OpId(bytes(16)))
 
 
 def fetched(scope: Scope, to: int, *, more: bool, buckets: bytes = b"a") -> feed.Page:
@@ -55,6 +57,23 @@ def fetched(scope: Scope, to: int, *, more: bool, buckets: bytes = b"a") -> feed
             [
                 repair.Ledger(Location("S02"), 8, True, ()),
                 repair.Ledger(Location("S01"), 7, True, ()),
+            ],
+        ),
+        (
+            keys.KeepKeys(b"", Location("S01"), (GONE,)),
+            [keys.KeysKept(Location("S01"), 1)],
+            [keys.KeysKept(Location("S02"), 1), keys.KeysKept(Location("S01"), 0)],
+        ),
+        (
+            keys.AskKeys(Location("S01"), 7),
+            [
+                keys.Keys(Location("S01"), 7, False, (), ()),
+                keys.Keys(Location("S01"), 8, True, (GONE,), ()),
+            ],
+            [
+                keys.Keys(Location("S02"), 8, False, (), ()),
+                keys.Keys(Location("S01"), 7, True, (), ()),
+                keys.Keys(Location("S01"), 7, False, (GONE,), ()),
             ],
         ),
     ],

@@ -51,6 +51,29 @@ def test_a_certificate_of_another_key_is_not() -> None:
     assert refused.value.code is Code.AUTHENTICATION_FAILED
 
 
+def test_a_certificate_says_where_its_node_might_write_before() -> None:
+    reduced = credentials(writes=(), once=("S01", "S02"))
+    assert verify(issue(reduced, HUB_KEY), HUB_PUBLIC) == reduced
+
+
+def test_a_certificate_says_to_which_key_the_chain_recovers() -> None:
+    for once in ((), ("S02",)):
+        held = credentials(once=once, recovery=b"\x0b" * 32)
+        assert verify(issue(held, HUB_KEY), HUB_PUBLIC) == held
+
+
+@pytest.mark.parametrize("recovery", [b"", b"\x0b" * 31, "k" * 32, None])
+def test_a_recovery_key_is_32_bytes(recovery: object) -> None:
+    with pytest.raises(ProtocolError):
+        verify(signed([*parts(), [], recovery]), HUB_PUBLIC)
+
+
+@pytest.mark.parametrize("once", ["S01", [""], [1], ["S01"] * 501, None])
+def test_where_it_might_write_before_is_checked(once: object) -> None:
+    with pytest.raises(ProtocolError):
+        verify(signed([*parts(), once]), HUB_PUBLIC)
+
+
 def test_a_signature_for_another_purpose_does_not_make_a_certificate() -> None:
     body = pack(parts())
     for message in (body, b"everstock session hub 1\0" + body):
@@ -59,7 +82,9 @@ def test_a_signature_for_another_purpose_does_not_make_a_certificate() -> None:
 
 
 def test_parts_that_a_newer_hub_adds_are_covered_and_ignored() -> None:
-    assert verify(signed([*parts(form=2), "later"]), HUB_PUBLIC) == credentials()
+    assert verify(signed([*parts(form=2), [], bytes(32), "later"]), HUB_PUBLIC) == credentials(
+        recovery=bytes(32)
+    )
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,10 @@ from protocol.codec import check_plain, pack, unpack
 from protocol.documents import Document, FieldState, fields_from_wire, fields_to_wire
 from protocol.effects import effects_from_wire, effects_to_wire, scopes_from_wire
 from protocol.errors import Code, ProtocolError
-from protocol.frames import feed, handshake, log, repair
-from protocol.ids import Scope, check_code
+from protocol.frames import feed, handshake, keys, log, repair
+from protocol.ids import Location, OpId, Scope, check_code
 from protocol.rows import CounterRow, DocumentRow, row_bytes, row_from_wire, row_to_wire
+from protocol.sealed_keys import destroyed, record_key_from_wire
 from protocol.session.node import fill_batch
 from tests.protocol import examples
 from tests.protocol.caps_elsewhere import TESTED_ELSEWHERE
@@ -178,6 +179,13 @@ CAPS: dict[str, Callable[[int], object]] = {
     ),
     "LOCATIONS_PER_NODE_MAX": signed,
     "CERTIFICATE_BYTES_MAX": lambda n: through(log.Grant(bytes(n))),
+    "WRAPS_MAX": lambda n: record_key_from_wire(
+        [bytes(16), 1, [[bytes([each]) * 8, bytes(112)] for each in range(n)]]
+    ),
+    "RECORD_KEYS_PER_FRAME_MAX": lambda n: through(
+        keys.KeepKeys(b"", Location("S01"), (destroyed(OpId(bytes(16))),) * n)
+    ),
+    "SEALING_KEY_BYTES_MAX": lambda n: through(keys.KeepKeys(bytes(n), Location("S01"), ())),
     "LIST_LIMIT_MAX": lambda n: (
         through(repair.AskLedger("S01", 0, n)),
         through(ledger(n)),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from protocol.chain import CHAIN_START
 from protocol.errors import Code, ProtocolError
-from protocol.frames import feed, fleet, handshake, log, repair
+from protocol.frames import feed, fleet, handshake, keys, log, repair, witness
 from protocol.frames.handshake import Close, Hello, Welcome
 from protocol.frames.log import Acknowledge, Negative, Operations, Status, StatusEntry
 from protocol.ids import Seq
@@ -44,7 +44,10 @@ UPWARD = (
     repair.AskBuckets,
     repair.Fetch,
     repair.AskLedger,
+    keys.KeepKeys,
+    keys.AskKeys,
     fleet.Departures,
+    witness.Checkpoints,
 )
 QUESTIONS: dict[type[Frame], type[Frame]] = {
     repair.Claimed: repair.Claim,
@@ -52,6 +55,8 @@ QUESTIONS: dict[type[Frame], type[Frame]] = {
     repair.Buckets: repair.AskBuckets,
     feed.Page: repair.Fetch,
     repair.Ledger: repair.AskLedger,
+    keys.KeysKept: keys.KeepKeys,
+    keys.Keys: keys.AskKeys,
 }
 EXAMPLES = {type(frame): frame for frame in map(decode, vector_page.frame_bytes())}
 
@@ -75,7 +80,10 @@ NODE_OPEN: set[type[Frame]] = {
     repair.Digests,
     repair.Buckets,
     repair.Ledger,
+    keys.KeysKept,
+    keys.Keys,
     fleet.Departures,
+    witness.Checkpoints,
 }
 NODE_DUE: dict[node_half.State, set[type[Frame]]] = {
     node_half.State.CHALLENGE: {handshake.Challenge},

@@ -1,7 +1,8 @@
 """Two session halves and the fold as one state machine, under copied, rolled back and cut off disks.
 
 After any schedule, once healed: no operation is lost that some disk still holds, none counts twice, every node shows
-the hub's totals, and each total is the sum of its entries and of the ledger.
+the hub's totals and documents, and each total is the sum of its entries and of the ledger. Acts move goods and write a
+document in one operation: what is on its way is what the document says of it, at the hub at every step.
 """
 
 from collections import Counter
@@ -12,11 +13,25 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from protocol import chain
-from protocol.effects import CounterEffect, CounterKey
-from protocol.ids import Epoch, Location, Lot, OpId, Seq, Sku
+from protocol import chain, documents
+from protocol.clock import Stamp
+from protocol.documents import EMPTY
+from protocol.effects import CounterEffect, CounterKey, DocumentKey, Effect, FieldEffect
+from protocol.ids import Epoch, Location, Lot, OpId, ReplicaId, Seq, Sku
+from protocol.rows import CounterRow, Row
 from protocol.session import node as node_half
 from protocol.session.hello import LocalLog, Push
+from tests.protocol.chain_acts import (
+    LEGS,
+    PARCEL,
+    RANKS,
+    TRANSFERS,
+    UNDER_WAY,
+    decided,
+    moved,
+    noted,
+    under_way,
+)
 from tests.protocol.chain_disks import SCOPES, HubDisk, NodeDisk, fresh
 from tests.protocol.chain_model import Hub, Line, Node, new_node
 
@@ -44,7 +59,7 @@ class Chain(RuleBasedStateMachine):
         self.nodes = [new_node() for _ in range(count)]
         self.ghosts: list[Line] = []
         self.owed: set[OpId] = set()
-        self.facts: dict[OpId, tuple[CounterEffect, ...]] = {}
+        self.facts: dict[OpId, tuple[Effect, ...]] = {}
         self.node_backups: list[NodeDisk | None] = [None] * count
         self.hub_backup: HubDisk | None = None
 
@@ -55,11 +70,46 @@ class Chain(RuleBasedStateMachine):
 
     @rule(which=_which, lines=_lines)
     def record(self, which: int, lines: list[tuple[CounterKey, int]]) -> None:
-        op_id = OpId(fresh())
-        effects = tuple(CounterEffect(*key, delta) for key, delta in lines)
+        self._record(which, OpId(fresh()), *(CounterEffect(*key, delta) for key, delta in lines))
+
+    @rule(
+        which=_which,
+        transfer=st.sampled_from(TRANSFERS),
+        leg=st.sampled_from(sorted(LEGS)),
+        quantity=st.integers(1, 9),
+    )
+    def move(self, which: int, transfer: DocumentKey, leg: str, quantity: int) -> None:
+        """Ship or receive some of a transfer."""
+        op_id, stamp = OpId(fresh()), self._stamp(which)
+        self._record(which, op_id, *moved(transfer, leg, op_id.hex(), quantity, stamp))
+
+    @rule(which=_which, transfer=st.sampled_from(TRANSFERS), leg=st.sampled_from(sorted(LEGS)))
+    def scan(self, which: int, transfer: DocumentKey, leg: str) -> None:
+        """Ship or receive a numbered parcel: whoever scans it records the same operation."""
+        op_id = OpId(f"{transfer.id} {leg}".encode().ljust(16))
+        if op_id not in self.node(which).disk.ids():
+            stamp = Stamp(1, 0, ReplicaId(bytes(16)))
+            self._record(which, op_id, *moved(transfer, leg, "parcel", PARCEL, stamp))
+
+    @rule(
+        which=_which, transfer=st.sampled_from(TRANSFERS), decision=st.sampled_from(sorted(RANKS))
+    )
+    def decide(self, which: int, transfer: DocumentKey, decision: str) -> None:
+        """Decide something of a transfer, perhaps otherwise than somebody else."""
+        self._record(which, OpId(fresh()), *decided(transfer, decision, self._stamp(which)))
+
+    @rule(which=_which, transfer=st.sampled_from(TRANSFERS), words=st.sampled_from("xyz"))
+    def edit(self, which: int, transfer: DocumentKey, words: str) -> None:
+        """Write a field that others may write, too: the latest stands."""
+        self._record(which, OpId(fresh()), noted(transfer, words, self._stamp(which)))
+
+    def _record(self, which: int, op_id: OpId, *effects: Effect) -> None:
         self.node(which).record(op_id, *effects)
         self.facts[op_id] = effects
         self.owed.add(op_id)
+
+    def _stamp(self, which: int) -> Stamp:
+        return Stamp(int.from_bytes(fresh()), 0, self.node(which).disk.replica)
 
     @rule(which=_which, leave_old=st.booleans())
     def connect(self, which: int, leave_old: bool) -> None:
@@ -148,9 +198,26 @@ class Chain(RuleBasedStateMachine):
         due: Counter[CounterKey] = Counter()
         for op_id in self.hub.disk.counted:
             for effect in self.facts[op_id]:
-                due[effect.key] += effect.delta
-        for key in KEYS:
+                if isinstance(effect, CounterEffect):
+                    due[effect.key] += effect.delta
+        for key in (*KEYS, UNDER_WAY):
             assert self.hub.disk.total(key) == due[key], key
+
+    @invariant()
+    def documents_are_what_counts_and_say_what_is_under_way(self) -> None:
+        if not hasattr(self, "hub"):
+            return
+        disk, says = self.hub.disk, 0
+        for key in TRANSFERS:
+            edits = [
+                effect
+                for op_id in disk.counted
+                for effect in self.facts[op_id]
+                if isinstance(effect, FieldEffect) and effect.key == key
+            ]
+            assert disk.documents.get(key, EMPTY) == documents.apply(EMPTY, edits), key
+            says += under_way(disk.documents.get(key, EMPTY))
+        assert disk.total(UNDER_WAY) == says, "an act is there in part"
 
     @invariant()
     def every_log_of_the_hub_is_hashed_whole(self) -> None:
@@ -165,11 +232,14 @@ class Chain(RuleBasedStateMachine):
             for node in self.nodes:
                 self.settle(node)
         self.nothing_counts_twice_and_totals_are_sums()
+        self.documents_are_what_counts_and_say_what_is_under_way()
         assert self.owed <= self.hub.disk.counted.keys(), "lost"
         for node in self.nodes:
-            assert [node.disk.view(key) for key in KEYS] == [
-                self.hub.disk.total(key) for key in KEYS
+            assert [node.disk.view(key) for key in (*KEYS, UNDER_WAY)] == [
+                self.hub.disk.total(key) for key in (*KEYS, UNDER_WAY)
             ]
+            for key in TRANSFERS:
+                assert node.disk.shows(key) == self.hub.disk.documents.get(key, EMPTY), key
 
     def settle(self, node: Node) -> None:
         """Connect until a session holds and carries everything both ways; other sessions of its replica may end."""
@@ -249,6 +319,51 @@ def test_the_machine_sees_ids_that_count_once_for_each_replica(
     world = restored_and_sold_as_many_again()
     monkeypatch.setattr(world.hub.disk, "counted", Forgetful(world.hub.disk.counted))
     with pytest.raises(AssertionError):
+        world.teardown()
+
+
+def acted_and_restored() -> Chain:
+    """Two nodes ship and scan; the hub is put back to before the second one's acts, and told nothing."""
+    world = Chain()
+    world.open(2)
+    world.move(0, TRANSFERS[0], "ship", 4)
+    world.settle(world.node(0))
+    world.back_up_hub()
+    world.scan(1, TRANSFERS[0], "receive")
+    world.decide(1, TRANSFERS[0], "closed")
+    world.settle(world.node(1))
+    world.restore_hub(declared=False)
+    return world
+
+
+def test_acts_that_a_hub_forgot_are_there_again_with_their_document() -> None:
+    world = acted_and_restored()
+    world.scan(0, TRANSFERS[0], "receive")
+    world.teardown()
+    assert world.hub.disk.total(UNDER_WAY) == 4 - PARCEL
+    assert world.hub.disk.documents[TRANSFERS[0]].fields["stage"].value == "closed"
+
+
+def test_the_machine_sees_a_node_that_reads_no_documents(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, store = acted_and_restored(), NodeDisk._store
+
+    def of_goods_alone(disk: NodeDisk, row: Row, own: int) -> None:
+        if isinstance(row, CounterRow):
+            store(disk, row, own)
+
+    monkeypatch.setattr(NodeDisk, "_store", of_goods_alone)
+    with pytest.raises(AssertionError):
+        world.teardown()
+
+
+def test_the_machine_sees_an_act_whose_goods_count_and_whose_document_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = Chain()
+    world.open(1)
+    monkeypatch.setattr(documents, "apply", lambda held, _effects: held)
+    world.move(0, TRANSFERS[0], "ship", 4)
+    with pytest.raises(AssertionError, match="in part"):
         world.teardown()
 
 

@@ -11,7 +11,7 @@ import msgpack
 import pytest
 from nacl.signing import SigningKey, VerifyKey
 
-from protocol import certificate, chain, departure, digest, enrolment, operation, rows
+from protocol import certificate, chain, checkpoint, departure, digest, enrolment, operation, rows
 from protocol.clock import Stamp, clamp
 from protocol.codec import unpack
 from protocol.effects import CounterEffect, CounterKey, DocumentKey, FieldEffect
@@ -142,6 +142,37 @@ def test_a_stamp_counts_as_the_page_says(vector: Vector) -> None:
     if ahead > 0:
         assert held.wall_ms == accepted + 600_000
         assert held.tick == ahead * 2**14 + stamp.tick
+
+
+@examples("head")
+def test_a_head_is_what_the_page_says(vector: Vector) -> None:
+    signer = checkpoint.Signer[vector["signer"].upper()]
+    key = SigningKey(vector["seed"])
+    head = checkpoint.Head(*vector["parts"][1:])
+    assert checkpoint.sign_head(head, key, signer) == vector["hex"]
+    public_key = bytes(key.verify_key)
+    assert checkpoint.verify_head(vector["hex"], public_key, head.chain_id, signer) == head
+    body, signature = unpack(vector["hex"])
+    assert body == plain_pack(vector["parts"])
+    purpose = f"everstock head {vector['signer']} 1".encode() + b"\0"
+    VerifyKey(public_key).verify(purpose + body, signature)
+
+
+@examples("checkpoint")
+def test_a_checkpoint_is_what_the_page_says(vector: Vector) -> None:
+    key = SigningKey(vector["hub_seed"])
+    told = checkpoint.Checkpoint(*vector["parts"][1:])
+    assert checkpoint.sign_checkpoint(told, key) == vector["hex"]
+    public_key = bytes(key.verify_key)
+    assert checkpoint.verify_checkpoint(vector["hex"], public_key, told.chain_id) == told
+    body, signature = unpack(vector["hex"])
+    assert body == plain_pack(vector["parts"])
+    VerifyKey(public_key).verify(b"everstock checkpoint 1\0" + body, signature)
+    said = b"".join(replica + seq.to_bytes(8) + hash_ for replica, seq, hash_ in vector["heads"])
+    assert blake2b(said, digest_size=32).digest() == told.root
+    assert checkpoint.root_of(map(tuple, vector["heads"])) == told.root
+    assert checkpoint.record_hash(vector["hex"]) == vector["hash"]
+    assert blake2b(vector["hex"], digest_size=32).digest() == vector["hash"]
 
 
 @examples("certificate")
