@@ -56,7 +56,7 @@ def backup(source: Path, target: Path, *, progress: Progress = _tell_nobody) -> 
         partial.rename(target)
         sync_folder(target.parent)
     finally:
-        for left in (partial, Path(f"{partial}-journal"), Path(f"{partial}-wal")):
+        for left in (partial, *(Path(f"{partial}-{part}") for part in ("journal", "wal", "shm"))):
             with contextlib.suppress(OSError):
                 left.unlink()
 

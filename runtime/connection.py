@@ -49,6 +49,8 @@ _WRITER = (
     _Setting("PRAGMA synchronous=FULL", "PRAGMA synchronous", 2),
     # What is erased or out of scope must not stay readable in free pages of a stolen disk.
     _Setting("PRAGMA secure_delete=ON", "PRAGMA secure_delete", 1),
+    # Else INSERT OR REPLACE would take a row away without asking the triggers that keep it.
+    _Setting("PRAGMA recursive_triggers=ON", "PRAGMA recursive_triggers", 1),
     _Setting(f"PRAGMA cache_size=-{CACHE_KIB}", "PRAGMA cache_size", -CACHE_KIB),
     _Setting(
         f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}",

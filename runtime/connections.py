@@ -18,6 +18,7 @@ from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_runner import BaseSite
 
 from runtime.bounds import Bounds
+from runtime.doors import OWN, Door
 from runtime.turns import Connection, reset, tcp_socket
 
 LOG_INTERVAL_S: Final = 60.0
@@ -41,21 +42,72 @@ class Runner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         # The seam that aiohttp's own runners differ in. It has no public one for a connection's errors.
-        plain = await super()._make_server()
-        return _Server(
-            plain.request_handler,
-            bounds=self.bounds,
-            request_factory=plain.request_factory,
-            handler_cancellation=plain.handler_cancellation,
-            loop=plain._loop,
-            **plain._kwargs,
-        )
+        return _like(await super()._make_server(), self.bounds, OWN)
+
+
+class Serving:
+    """Who serves an application, once it is served; aiohttp's test server never says so."""
+
+    def __init__(self) -> None:
+        self._runner: Runner | None = None
+        self._begun = asyncio.Event()
+
+    def begin(self, runner: Runner) -> None:
+        """Note that the runner has its address."""
+        self._runner = runner
+        self._begun.set()
+
+    async def runner(self) -> Runner:
+        """The runner; waits for it."""
+        await self._begun.wait()
+        assert self._runner is not None, "it has begun"
+        return self._runner
+
+
+class Beside(web.BaseRunner):
+    """Another door to an application that a `Runner` serves, with places of its own: a crowd at one takes none of the other.
+
+    `cleanup` closes it with every connection that came in by it.
+    """
+
+    def __init__(self, runner: Runner, bounds: Bounds, door: Door, *, drain_s: float) -> None:
+        super().__init__(shutdown_timeout=drain_s)
+        self.bounds = bounds
+        self._runner = runner
+        self._door = door
+
+    def rename(self, door: Door) -> None:
+        """Be called otherwise from now on."""
+        assert isinstance(self.server, _Server), "it was set up"
+        self.server.door = door
+
+    async def shutdown(self) -> None:
+        """Nothing: the application goes on; called by aiohttp."""
+
+    async def _make_server(self) -> web.Server:
+        assert self._runner.server is not None, "the runner serves"
+        return _like(self._runner.server, self.bounds, self._door)
+
+    async def _cleanup_server(self) -> None:
+        pass
+
+
+def _like(server: web.Server, bounds: Bounds, door: Door) -> "_Server":
+    return _Server(
+        server.request_handler,
+        bounds=bounds,
+        door=door,
+        request_factory=server.request_factory,
+        handler_cancellation=server.handler_cancellation,
+        loop=server._loop,
+        **server._kwargs,
+    )
 
 
 class Site(web.TCPSite):
     """aiohttp's, with a bound on TLS handshakes: they hold a descriptor, and not yet one of the places."""
 
-    def __init__(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, runner: Runner | Beside, *args: Any, **kwargs: Any) -> None:
         super().__init__(runner, *args, **kwargs)
         self._tls_handshake_s = runner.bounds.tls_handshake_s
 
@@ -96,9 +148,10 @@ class _Tally:
 class _Server(web.Server):
     """All connections, and who gives way when there are too many."""
 
-    def __init__(self, handler: Any, *, bounds: Bounds, **kwargs: Any) -> None:
+    def __init__(self, handler: Any, *, bounds: Bounds, door: Door, **kwargs: Any) -> None:
         super().__init__(handler, **kwargs)
         self.bounds = bounds
+        self.door = door
         self.malformed = _Tally("malformed requests")
         self.slow = _Tally("connections cut that read or sent too little")
         self._crowded = _Tally("connections cut because all places were taken")

@@ -19,6 +19,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from runtime.doors import door_of
 from runtime.problems import Problem
 
 WRITING_METHODS = frozenset({"POST", "PUT", "PATCH"})
@@ -28,12 +29,24 @@ WRITING_TYPES = frozenset(
 CHARSETS = frozenset({"utf-8", "utf8"})
 HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'",
+    # The last three are not covered by the first.
+    "Content-Security-Policy": (
+        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",  # addresses hold what was searched for
     "Server": "everstock",  # aiohttp would name the versions of itself and of Python
     "X-Content-Type-Options": "nosniff",
 }
 
+_UPGRADE_HEADERS = (
+    "Connection",
+    "Upgrade",
+    "Sec-WebSocket-Extensions",
+    "Sec-WebSocket-Key",
+    "Sec-WebSocket-Protocol",
+    "Sec-WebSocket-Version",
+)
 _LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # Nothing else is a host: no user part, no empty port, no leading zeros, no second way to write it.
@@ -75,7 +88,7 @@ class _Ours:
 def guards(allowed_hosts: Callable[[], Collection[str]]) -> Middleware:
     """Make the one middleware that lets a request through, or says why not.
 
-    `allowed_hosts()` are the names beside loopback and the connection's own address: 'host' (with
+    `allowed_hosts()` are the names beside loopback, the connection's own address and those of its door: 'host' (with
     no port or our own), or 'host:port'. It is asked for each request, so it may change.
 
     Raises, when called: Problem `foreign_host` 421, `foreign_origin` 403, `validation_failed` 422,
@@ -85,7 +98,7 @@ def guards(allowed_hosts: Callable[[], Collection[str]]) -> Middleware:
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         # One layer for all three: each one more would cost every sale what the checks cost.
-        check_host_and_origin(request, frozenset(allowed_hosts()))
+        check_host_and_origin(request, (*allowed_hosts(), *door_of(request).names))
         check_address(request)
         check_content_type(request)
         return await handler(request)
@@ -93,7 +106,7 @@ def guards(allowed_hosts: Callable[[], Collection[str]]) -> Middleware:
     return guard
 
 
-def check_host_and_origin(request: web.Request, allowed: frozenset[str]) -> None:
+def check_host_and_origin(request: web.Request, allowed: tuple[str, ...]) -> None:
     """Refuse foreign hosts and origins.
 
     Raises: Problem `foreign_host` 421, `foreign_origin` 403.
@@ -104,13 +117,15 @@ def check_host_and_origin(request: web.Request, allowed: frozenset[str]) -> None
     address = request.transport.get_extra_info("sockname")
     # A Unix socket has a path for an address, and no port.
     host, port = address[:2] if isinstance(address, tuple) else (None, None)
-    ours = _ours("https" if request.secure else "http", host, port, allowed)
+    scheme, headers = "https" if request.secure else "http", request.headers
     for authority in _authorities(request):
-        if not ours.has(authority, ours.scheme):
+        if not _is_host_of(scheme, host, port, allowed, authority):
             raise Problem("foreign_host", "This host is not served here.")
-    if not all(ours.has_origin(origin) for origin in request.headers.getall("Origin", ())):
-        raise Problem("foreign_origin", "Requests from other origins are refused.")
-    if "cross-site" in request.headers.getall("Sec-Fetch-Site", ()):
+    # Tills and integrations send neither: only a browser does.
+    for origin in headers.getall("Origin", ()):
+        if not _ours(scheme, host, port, allowed).has_origin(origin):
+            raise Problem("foreign_origin", "Requests from other origins are refused.")
+    if "cross-site" in headers.getall("Sec-Fetch-Site", ()):
         raise Problem("foreign_origin", "Requests from other sites are refused.")
 
 
@@ -124,8 +139,9 @@ def check_content_type(request: web.Request) -> None:
     """
     if request.method not in WRITING_METHODS or request.match_info.http_exception is not None:
         return
-    if not request.body_exists and "Content-Type" not in request.headers:
-        return
+    given = request.headers.get("Content-Type")
+    if given in WRITING_TYPES or (given is None and not request.body_exists):
+        return  # as tills send it, without parameters to look at
     if request.content_type not in WRITING_TYPES:
         wanted = " or ".join(sorted(WRITING_TYPES))
         raise Problem("unsupported_media_type", f"The body must be {wanted}.")
@@ -138,10 +154,23 @@ def check_address(request: web.Request) -> None:
 
     Raises: Problem `validation_failed` 422.
     """
+    path = request.raw_path
+    if path.isascii() and "%" not in path:
+        return  # as nearly always: nothing in it is escaped
     try:
-        unquote_to_bytes(request.raw_path.encode("utf-8", "surrogateescape")).decode()
+        unquote_to_bytes(path.encode("utf-8", "surrogateescape")).decode()
     except UnicodeError:
         raise Problem("validation_failed", "The address is not UTF-8.") from None
+
+
+def check_upgrade(request: web.Request) -> None:
+    """Refuse a WebSocket's handshake that is not ASCII: the library fails at telling what is wrong with it.
+
+    Raises: Problem `bad_request` 400.
+    """
+    for name in _UPGRADE_HEADERS:
+        if not all(value.isascii() for value in request.headers.getall(name, ())):
+            raise Problem("bad_request", "This is no handshake of a WebSocket.")
 
 
 async def security_headers(_request: web.Request, response: web.StreamResponse) -> None:
@@ -159,8 +188,16 @@ def _authorities(request: web.Request) -> list[str]:
     return named
 
 
+# Of every request of a till it is the same: to match it again cost more than all else that is looked at here.
+@lru_cache(maxsize=64)
+def _is_host_of(
+    scheme: str, host: str | None, port: int | None, allowed: tuple[str, ...], authority: str
+) -> bool:
+    return _ours(scheme, host, port, allowed).has(authority, scheme)
+
+
 @lru_cache(maxsize=16)  # one daemon answers at a handful of addresses; a sale need not parse them
-def _ours(scheme: str, host: str | None, port: int | None, allowed: frozenset[str]) -> _Ours:
+def _ours(scheme: str, host: str | None, port: int | None, allowed: tuple[str, ...]) -> _Ours:
     # A page under the bare address is served by whoever has it, so rebinding gains nothing.
     own = frozenset() if host is None else frozenset({_literal(host)})
     lowered = frozenset(name.lower() for name in allowed)

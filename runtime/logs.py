@@ -45,6 +45,8 @@ def configure_logging(level: str) -> None:
     root = logging.getLogger()
     root.setLevel(level.upper())
     root.handlers = [output]
+    # It would write down what a client offers as a protocol, and some clients put their token there.
+    logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
     logging.captureWarnings(capture=True)
     structlog.configure(
         processors=[

@@ -27,13 +27,19 @@ STATUS_BY_CODE: Mapping[str, int] = {
     "unauthenticated": 401,
     "forbidden": 403,
     "foreign_origin": 403,
+    "shift_required": 403,
     "not_found": 404,
     "method_not_allowed": 405,
     "request_timeout": 408,
     "conflict": 409,
     "insufficient_stock": 409,
     "lot_not_usable": 409,
+    "witness_required": 409,
     "ambiguous_barcode": 409,
+    "movements_not_held": 409,
+    "sealed_unreadable": 409,
+    "sealing_unavailable": 409,
+    "sealed_erased": 410,
     "precondition_failed": 412,
     "too_large": 413,
     "unsupported_media_type": 415,
@@ -52,7 +58,9 @@ _CODE_BY_STATUS = {
     for code, status in STATUS_BY_CODE.items()
     if code not in {"idempotency_key_missing", "malformed_body", "foreign_origin"}
     and code not in {"insufficient_stock", "lot_not_usable", "idempotency_key_reused"}
-    and code not in {"ambiguous_barcode", "unknown_barcode"}
+    and code not in {"ambiguous_barcode", "unknown_barcode", "witness_required"}
+    and code not in {"movements_not_held", "shift_required"}
+    and code not in {"sealed_unreadable", "sealing_unavailable"}
 }
 _SENTENCE_BY_CODE = {
     "not_found": "There is nothing at this address.",

@@ -11,6 +11,7 @@ import errno
 import gc
 import ipaddress
 import logging
+import resource
 import signal
 import ssl
 import sys
@@ -21,13 +22,16 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CollectorRegistry
 
+from runtime.addresses import PROXIES, Network
 from runtime.bounds import BOUNDS, PROVEN, Bounds, fit_descriptors
-from runtime.connections import Runner, Site
+from runtime.connections import Runner, Serving, Site
 from runtime.folder import Folder
 from runtime.guards import guards, security_headers
 from runtime.metrics import REGISTRY, count_requests
 from runtime.problems import Problem, problems_middleware
 from runtime.settings import SettingsError
+from runtime.strangers import THROTTLE
+from runtime.throttle import Throttle
 
 EXIT_OK = 0
 EXIT_FOUND_WRONG = 1
@@ -47,6 +51,7 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 _log = logging.getLogger(__name__)
 
 STOP = web.AppKey("STOP", asyncio.Event)  # set: the daemon is to end; streams end when they see it
+SERVING = web.AppKey("SERVING", Serving)  # for who opens another door
 
 
 class _LargeBodies:
@@ -66,6 +71,7 @@ def new_app(
     middlewares: Sequence[Middleware] = (),
     body_bytes_max: int = BODY_BYTES_MAX,
     bounds: Bounds | None = None,
+    proxies: tuple[Network, ...] = (),
 ) -> web.Application:
     """Make an application behind all guards; `middlewares` are the application's own, inside.
 
@@ -84,7 +90,10 @@ def new_app(
     app.on_response_prepare.append(security_headers)
     app[REGISTRY] = registry
     app[STOP] = asyncio.Event()
+    app[SERVING] = Serving()
     app[BOUNDS] = bounds or Bounds()
+    app[PROXIES] = proxies
+    app[THROTTLE] = Throttle()
     app[_LARGE_BODIES] = _LargeBodies()
     return app
 
@@ -102,7 +111,12 @@ async def body_deadline(request: web.Request, handler: Handler) -> web.StreamRes
     if (length or 0) > request.client_max_size:
         raise _cut("too_large", "The body is too large.")
     if length is not None and length <= bounds.large_body_bytes:
-        await _read(request, bounds.body_s)
+        if _came_whole(request):
+            # As nearly always, in one piece with the head; what `read` would keep for the handler, without its
+            # coroutines and a timer, which cost as much as all guards together.
+            request._read_bytes = request.content.read_nowait()
+        else:
+            await _read(request, bounds.body_s)
         return await handler(request)
     is_callers = PROVEN in request
     if large.counts[is_callers] >= bounds.large_bodies_max:
@@ -115,11 +129,11 @@ async def body_deadline(request: web.Request, handler: Handler) -> web.StreamRes
         large.counts[is_callers] -= 1
 
 
+def _came_whole(request: web.Request) -> bool:
+    return request.content.is_eof() and request.content.exception() is None
+
+
 async def _read(request: web.Request, within_s: float) -> None:
-    if request.content.is_eof() and request.content.exception() is None:
-        # As nearly always: it came in one piece with the head. A timer would cost as much as all guards together.
-        await request.read()
-        return
     try:
         async with asyncio.timeout(within_s):
             await request.read()  # kept by the request for its handler
@@ -158,6 +172,8 @@ async def serve(
             await runner.setup()
             site = Site(runner, host, port, ssl_context=ssl_context, backlog=BACKLOG)
             await _listen(site, host, port)
+            if SERVING in app:
+                app[SERVING].begin(runner)
             url = _url("https" if ssl_context else "http", host, runner.addresses[0][1])
             # What there is now stays until the end. Looking through it in vain was a pause of 70 ms for
             # whoever sold something just then.
@@ -187,7 +203,11 @@ def _cut(code: str, detail: str, *, retry_after_s: int | None = None) -> Problem
 
 
 def run(main: Coroutine[Any, Any, int]) -> int:
-    """Run a program's main coroutine on the fastest loop there is; answers its exit code."""
+    """Run a program's main coroutine on the fastest loop there is; answers its exit code.
+
+    Should it crash, no core is dumped: keys and tokens are in its memory.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     try:
         import uvloop  # noqa: PLC0415 - it does not exist everywhere
     except ImportError:

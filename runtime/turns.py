@@ -16,6 +16,7 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from runtime.bounds import PROVEN, Bounds
+from runtime.doors import Door
 from runtime.guards import HEADERS
 from runtime.problems import Problem, problem_of, problem_of_http, problem_response
 
@@ -33,6 +34,10 @@ class House(Protocol):
     @property
     def bounds(self) -> Bounds:
         """Of each connection."""
+
+    @property
+    def door(self) -> Door:
+        """Where it listens."""
 
     @property
     def malformed(self) -> Tally:
@@ -83,6 +88,11 @@ class Connection(RequestHandler):
         # Of a WebSocket's bytes: what is still to be fed. Then the transport is paused.
         self._rest = b""
         self.intake_left: int | None = None
+
+    @property
+    def door(self) -> Door:
+        """Where the client came in."""
+        return self._server.door
 
     async def start(self) -> None:
         """Serve what is asked; called by aiohttp, and after the client left if it did so at once."""

@@ -63,8 +63,9 @@ async def test_every_answer_carries_the_headers(client: TestClient, path: str, s
     assert answer.status == status
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert answer.headers["Content-Security-Policy"] == (
-        "default-src 'self'; frame-ancestors 'none'"
+        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
     # What a handler sets itself stands.
     assert answer.headers["Cache-Control"] == ("no-cache" if path == "/stream" else "no-store")
