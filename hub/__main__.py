@@ -4,6 +4,7 @@ Rule: data on stdout, words on stderr; exit 0 done, 1 found something wrong, 2 u
 command that writes goes through the running daemon, or takes the folder's lock when none runs.
 """
 
+import errno
 import json
 import re
 import sys
@@ -15,13 +16,15 @@ import typer
 from pydantic import ValidationError
 
 from hub import app as application
-from hub import offline, recovery_commands, shown, verify
+from hub import audit_command, offline, recovery_commands, sealed_commands, shown, verify
 from hub.command_line import AsJson, Data, alone, say, through_daemon
 from hub.config import read_settings
 from hub.datafolder import FolderTaken, HubFolder, NoHub, found
 from hub.fleet import AccessChange, Enrolment, Fleet
 from hub.listing import print_nodes
+from hub.sealed_commands import NewRecoveryKey, RecoveryKeyFile
 from hub.store.interface import Refused
+from hub.witness import read_witness
 from protocol.certificate import ALL, Role
 from protocol.errors import Code, ProtocolError
 from runtime.control import DaemonRefused, call_daemon
@@ -99,11 +102,33 @@ def before_a_command(
 
 
 @cli.command(epilog="Example: everstock-hub init --data hub")
-def init(data: Data) -> None:
-    """Make a hub in DIR and print the code of the office's node."""
+def init(data: Data, recovery_key_file: RecoveryKeyFile = None) -> None:
+    """Make a hub in DIR and print the code of the office's node.
+
+    Beside it the chain's recovery key is told, once: on the terminal, or in the file that is named.
+    """
     world = World()
-    print(found(data, world, lambda store, hub: Fleet(store, hub, world).enrol_office()))
+    made = NewRecoveryKey(world)
+    if recovery_key_file is not None and recovery_key_file.exists():
+        raise FileExistsError(errno.EEXIST, "it is there already", str(recovery_key_file))
+    print(
+        found(
+            data,
+            world,
+            lambda store, hub: Fleet(store, hub, world).enrol_office(),
+            recovery=made.public,
+        )
+    )
     say(f"The hub is in {data}. The code above enrols the office's node, once, within a day.")
+    if recovery_key_file is not None:
+        made.write(recovery_key_file)
+        say(f"The chain's recovery key is in {recovery_key_file} and nowhere else.")
+    else:
+        say(f"The chain's recovery key, kept nowhere else: {made.text}")
+    say(
+        "Keep it on paper, away from every machine of the chain: with it and a copy of the hub, sealed details are "
+        "read when a shop's node is lost. `everstock-hub recovery-key --replace` makes another."
+    )
 
 
 @cli.command(epilog="Example: everstock-hub serve --data hub --listen 127.0.0.1:7300")
@@ -216,7 +241,10 @@ def verify_command(data: Data, as_json: AsJson = False) -> None:
 
     Prints each place where something else is kept, the first one first, and then ends with 1.
     """
-    report = verify.verify(HubFolder(data).database, show_progress=sys.stderr.isatty())
+    hub_folder = HubFolder(data)
+    # Before the database is looked at: a daemon may be writing both.
+    witness = read_witness(hub_folder.folder)
+    report = verify.verify(hub_folder.database, show_progress=sys.stderr.isatty(), witness=witness)
     if as_json:
         print(json.dumps(report.to_json()))
     else:
@@ -230,6 +258,8 @@ def verify_command(data: Data, as_json: AsJson = False) -> None:
 
 
 recovery_commands.add_to(cli)
+sealed_commands.add_to(cli)
+audit_command.add_to(cli)
 
 
 def main() -> None:

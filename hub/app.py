@@ -12,6 +12,8 @@ from aiohttp import web
 from nacl.signing import SigningKey
 from prometheus_client import CollectorRegistry
 
+from hub.auditing import AuditRoutes
+from hub.checkpoints import CheckpointKeeper
 from hub.config import HubSettings
 from hub.datafolder import HubFolder
 from hub.departures import Departures
@@ -113,12 +115,25 @@ def make_hub(
     store: HubStore, history: History, key: SigningKey, world: World, metrics: HubMetrics
 ) -> Hub:
     """Put together what all sessions share; before the first it has to `remember`."""
-    identity = HubIdentity(history.chain, key)
+    identity = HubIdentity(history.chain, key, history.recovery)
     feed, seen = Feed(store, history, metrics.page), SignsOfLife(store)
     live = LiveSessions()
     departures, stable = Departures(store, identity, live, world), Stable(store, world)
     questions = Questions(store, feed)
-    return Hub(store, feed, live, identity, world, metrics, seen, departures, stable, questions)
+    checkpoints = CheckpointKeeper(store, identity, world, metrics)
+    return Hub(
+        store,
+        feed,
+        live,
+        identity,
+        world,
+        metrics,
+        seen,
+        departures,
+        stable,
+        questions,
+        checkpoints,
+    )
 
 
 async def remember(hub: Hub) -> None:
@@ -147,6 +162,7 @@ def make_app(
         lambda: settings.allowed_hosts,
         registry,
         middlewares=[operator_only(token_digest)],
+        proxies=settings.proxies(),
         bounds=Bounds(
             connections_max=settings.sessions_max + settings.unproven_max + OTHER_CONNECTIONS_MAX
         ),
@@ -166,6 +182,7 @@ def _route(
     fleet = Fleet(hub.store, hub.identity, hub.world)
     enrolment = EnrolmentRoutes(fleet, sessions, hub.identity, hub.world)
     operators = OperatorRoutes(hub, fleet, sessions, verifier)
+    audit = AuditRoutes(hub.store, hub.world)
 
     async def healthz(_request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
@@ -196,9 +213,11 @@ def _route(
             web.get("/v1/status", operators.status),
             web.get("/v1/digest", operators.digest),
             web.get("/v1/quarantine", operators.quarantine),
+            web.get("/v1/audit", audit.show),
             web.post("/v1/operator/status", operators.status),
             web.post("/v1/operator/enrol", operators.enrol),
             web.post("/v1/operator/access", operators.access),
+            web.post("/v1/operator/recovery-key", operators.recovery_key),
             web.post("/v1/operator/retire", operators.retire),
             web.post("/v1/operator/revoke", operators.revoke),
             web.post("/v1/operator/backup", operators.backup),

@@ -87,10 +87,10 @@ def _restored(
     """Restore the copy and verify what came of it; what is inside, to be completed."""
     folder = Folder(scratch)
     mark = read_mark(copy)
-    if mark is None or mark.key != key:
+    if mark is None or mark.key.verify_key != key.verify_key:
         raise StoreUnavailable("the copy does not hold this hub's key")
     put_into(copy, mark, folder, world)
-    if load_or_create_signing_key(folder, KEY) != key:
+    if load_or_create_signing_key(folder, KEY).verify_key != key.verify_key:
         raise StoreUnavailable("the restored copy does not hold this hub's key")
     database = scratch / DATABASE
     report = verify.verify(database, show_progress=show_progress)

@@ -53,8 +53,8 @@ def alone(data: Path, task: Callable[[HubStore, HubIdentity], Awaitable[T]]) -> 
     async def work() -> T:
         store = await hub_folder.open_store()
         try:
-            chain = (await store.history()).chain
-            return await task(store, HubIdentity(chain, key))
+            history = await store.history()
+            return await task(store, HubIdentity(history.chain, key, history.recovery))
         finally:
             await store.close()
 

@@ -119,8 +119,16 @@ def _advice(database: Path) -> str:
     return f"; `{command}` says more, and `everstock-hub restore --move-aside` puts a backup in its place"
 
 
-def found(path: Path, world: World, finish: Callable[[HubStore, HubIdentity], Awaitable[T]]) -> T:
+def found(
+    path: Path,
+    world: World,
+    finish: Callable[[HubStore, HubIdentity], Awaitable[T]],
+    *,
+    recovery: bytes = b"",
+) -> T:
     """Make a new hub in `path`: key, operator's token, chain, epoch; blocks. `finish` adds what it starts with.
+
+    `recovery` is the public half of the chain's recovery key, if it is to have one.
 
     Durable on return. Raises: FolderTaken, before anything is touched; FolderError.
     """
@@ -131,7 +139,7 @@ def found(path: Path, world: World, finish: Callable[[HubStore, HubIdentity], Aw
         for left in path.glob(f"{_UNFINISHED}*"):
             left.unlink()
         identity = HubIdentity(
-            ChainId(world.random_bytes(16)), load_or_create_signing_key(folder, KEY)
+            ChainId(world.random_bytes(16)), load_or_create_signing_key(folder, KEY), recovery
         )
         folder.write_private(OPERATOR_TOKEN, new_token("operator").encode() + b"\n")
 
@@ -139,6 +147,8 @@ def found(path: Path, world: World, finish: Callable[[HubStore, HubIdentity], Aw
             store = await SqliteHubStore.open(path / _UNFINISHED)
             try:
                 await store.found(identity.chain, Epoch(world.random_bytes(16)))
+                if recovery:
+                    await store.keep_recovery_key(recovery)
                 return await finish(store, identity)
             finally:
                 await store.close()

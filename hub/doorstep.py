@@ -7,7 +7,6 @@ newcomer's own address. A node answers within one round trip, so a silent crowd 
 
 import asyncio
 import contextlib
-import ipaddress
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Final
@@ -15,11 +14,11 @@ from typing import Final
 import structlog
 
 from hub.metrics import HubMetrics
+from runtime.addresses import site_of
 
 FIRST_FRAME_S_MAX: Final = 3.0
 """A node signs the challenge as soon as it hears it; this is a round trip on a bad line, several times over."""
 LOG_EVERY_S: Final = 10.0
-_V6_LINE_BITS: Final = 64
 
 _log = structlog.get_logger(__name__)
 
@@ -110,17 +109,3 @@ class UnprovenEnds:
         )
         self._since.clear()
         asyncio.get_running_loop().call_later(LOG_EVERY_S, self._tell)
-
-
-def site_of(address: str | None) -> str:
-    """What counts as one address: an IPv6 line has a whole /64 to choose from."""
-    try:
-        parsed = ipaddress.ip_address((address or "").partition("%")[0])
-    except ValueError:
-        return address or ""
-    if not isinstance(parsed, ipaddress.IPv6Address):
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    network = ipaddress.IPv6Network((parsed, _V6_LINE_BITS), strict=False)
-    return str(network.network_address)

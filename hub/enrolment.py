@@ -21,6 +21,7 @@ from protocol.errors import Code, ProtocolError
 from protocol.ids import check_code
 from protocol.limits import ENROLMENT_BYTES_MAX, NAME_CHARS_MAX
 from protocol.session.hub import HubIdentity
+from runtime.addresses import client_address, site_of
 from runtime.bodies import read_json
 from runtime.problems import Problem
 from runtime.world import World
@@ -29,7 +30,7 @@ NONCE_BYTES: Final = 32
 NONCES_MAX: Final = 1_000
 NONCE_LIVES_MS: Final = 60_000
 REQUESTS_PER_ADDRESS_MAX: Final = 600
-"""In a minute, two a device: behind a proxy a whole chain has one address. 120 random bits are not guessed at any rate."""
+"""In a minute, two a device: behind a proxy that is not trusted a whole chain has one address. 120 random bits are not guessed at any rate."""
 ADDRESSES_MAX: Final = 10_000
 _WINDOW_MS: Final = 60_000
 
@@ -168,7 +169,7 @@ class EnrolmentRoutes:
         return web.json_response(answer, status=201)
 
     def _admit(self, request: web.Request) -> None:
-        if not self._nonces.count(request.remote or ""):
+        if not self._nonces.count(site_of(client_address(request))):
             raise Problem(
                 "rate_limited",
                 "Too many enrolments from this address; try again in a minute.",

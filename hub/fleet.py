@@ -58,6 +58,15 @@ class AccessChange(BaseModel):
     reads: _Names | None = None
 
 
+class RecoveryKey(BaseModel):
+    """The public half of a recovery key that an operator made."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    public: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    replaces: bool = False
+
+
 class Named(BaseModel):
     """A node that an operator names."""
 
@@ -84,6 +93,7 @@ class Fleet:
         self._store = store
         self._identity = identity
         self._world = world
+        self._recovery = identity.recovery
 
     async def enrol(self, wish: Enrolment) -> str:
         """Make a code and return it as text; only its digest is kept.
@@ -99,7 +109,7 @@ class Fleet:
         if wish.standby and wish.replaces is not None:
             raise Refused(Code.BAD_VALUE, "a node either replaces another or stands by")
         self._check_fits(wish.name, wish.role, writes, reads)
-        random = self._world.random_bytes
+        random, now_ms = self._world.random_bytes, self._world.now_ms()
         code = EnrolmentCode(
             random(CODE_ID_BYTES),
             random(SECRET_BYTES),
@@ -114,7 +124,8 @@ class Fleet:
             reads,
             wish.replaces,
             wish.standby,
-            self._world.now_ms() + wish.expires_s * 1000,
+            now_ms + wish.expires_s * 1000,
+            now_ms,
         )
         await self._store.add_code(new)
         return enrolment.code_to_text(code)
@@ -178,8 +189,29 @@ class Fleet:
         retirement = Retirement(name, self._issue, self._identity.chain, self._world.now_ms())
         return await self._store.retire(retirement)
 
+    async def take_recovery_key(self, public: bytes, *, replaces: bool) -> list[Grant]:
+        """Have all that is sealed from now on sealed for this recovery key too; every node's newer certificate says so.
+
+        What was sealed before opens with the key of then, if there was one.
+
+        Raises:
+            Refused: `bad_value` when the chain has one already and it is not to be replaced.
+        """
+        if self._recovery and not replaces:
+            words = "the chain has a recovery key; --replace makes another one, for what is sealed from then on"
+            raise Refused(Code.BAD_VALUE, words)
+        await self._store.keep_recovery_key(public)
+        self._recovery = public
+        chain, now_ms = self._identity.chain, self._world.now_ms()
+        grants = []
+        for node in await self._store.nodes():
+            if node.status == "active" and node.retiring_at_ms is None:
+                same = Access(node.name, None, None, self._issue, chain, now_ms)
+                grants.append(await self._store.change_access(same))
+        return grants
+
     def _issue(self, certificate: Certificate) -> bytes:
-        return issue(certificate, self._identity.signing_key)
+        return issue(certificate._replace(recovery=self._recovery), self._identity.signing_key)
 
     def _issue_writer(self, certificate: Certificate) -> bytes:
         """In the store's transaction, where the node's role is known."""

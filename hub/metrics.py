@@ -42,6 +42,10 @@ class HubMetrics:
             "duplicate_identities",
             "Sessions that took over from another running process of the same log",
         )
+        self.histories_differ = self._counter(
+            "histories_differ",
+            "Checkpoints that nodes keep, that this hub signed in its present epoch and does not have",
+        )
         ends = Counter(
             "everstock_hub_session_ends",
             "Sessions of known nodes that ended, by why; `gone` is without a word",

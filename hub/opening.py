@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 
+from hub.checkpoints import CheckpointKeeper
 from hub.departures import GONE_RETRY_MS, Departures
 from hub.feed import Feed
 from hub.live import LiveSession, LiveSessions
@@ -53,6 +54,7 @@ class Hub:
     departures: Departures
     stable: Stable
     questions: Questions
+    checkpoints: CheckpointKeeper
 
 
 class Newcomer:

@@ -12,7 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from hub import shown
 from hub.enrolment import problem_of
-from hub.fleet import AccessChange, Enrolment, Fleet, Named
+from hub.fleet import AccessChange, Enrolment, Fleet, Named, RecoveryKey
 from hub.live import LiveSession
 from hub.opening import Hub
 from hub.recording import TakenBackup
@@ -22,10 +22,12 @@ from protocol.digest import to_text
 from protocol.errors import ProtocolError
 from protocol.ids import Scope, scope_is_valid
 from protocol.limits import LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX
+from protocol.sealing import read_public_key
 from runtime.bodies import read_json
 from runtime.bounds import PROVEN
 from runtime.keys import token_digest
 from runtime.problems import Problem
+from runtime.strangers import count_failure
 from runtime.verifier import Verifier, outcome_json
 
 PUBLIC: Final = frozenset({"/healthz", "/readyz", "/v1/enrol", "/v1/session"})
@@ -39,14 +41,21 @@ def operator_only(digest: bytes) -> Middleware:
         resource = request.match_info.route.resource
         if resource is not None and resource.canonical in PUBLIC:
             return await handler(request)
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not compare_digest(token_digest(token.strip()), digest):
+        if not _proves(request.headers.get("Authorization", ""), digest):
+            count_failure(request)
             headers = {"WWW-Authenticate": "Bearer"}
             raise Problem("unauthenticated", "The operator's token is needed.", headers=headers)
         request[PROVEN] = True
         return await handler(request)
 
     return check
+
+
+def _proves(authorization: str, digest: bytes) -> bool:
+    scheme, _, token = authorization.partition(" ")
+    # Bytes that are no UTF-8 come as text that cannot be encoded again.
+    is_token = scheme.lower() == "bearer" and token.isascii()
+    return is_token and compare_digest(token_digest(token.strip()), digest)
 
 
 class OperatorRoutes:
@@ -123,6 +132,18 @@ class OperatorRoutes:
             raise problem_of(error) from error
         self._sessions.regrant(grant)
         return web.json_response({"name": change.name})
+
+    async def recovery_key(self, request: web.Request) -> web.Response:
+        """Take the public half of a recovery key; open sessions go on under certificates that name it."""
+        wish = RecoveryKey.model_validate(read_json(await request.read()))
+        try:
+            public = read_public_key(bytes.fromhex(wish.public), "the recovery key")
+            grants = await self._fleet.take_recovery_key(public, replaces=wish.replaces)
+        except (Refused, ProtocolError) as error:
+            raise problem_of(error) from error
+        for grant in grants:
+            self._sessions.regrant(grant)
+        return web.json_response({"public": wish.public})
 
     async def retire(self, request: web.Request) -> web.Response:
         """Have a node deliver what it recorded, and go."""

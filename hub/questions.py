@@ -14,14 +14,14 @@ from hub.store.interface import HubStore
 from protocol.certificate import Certificate, Role
 from protocol.digest import BUCKETS
 from protocol.frames.feed import Page
+from protocol.frames.keys import AskKeys, KeepKeys, Keys, KeysKept
 from protocol.frames.repair import (
+    Answer,
     AskBuckets,
     AskDigests,
     AskLedger,
     Buckets,
     Claim,
-    Claimed,
-    Digests,
     Fetch,
     Ledger,
     Question,
@@ -43,7 +43,7 @@ class Questions:
 
     async def answer(
         self, question: Question, certificate: Certificate, replica: ReplicaId
-    ) -> Claimed | Digests | Buckets | Page | Ledger:
+    ) -> Answer:
         """What the node that holds this certificate and continues this log is to be told.
 
         What is out of its reach is answered as if there were nothing: rights may have changed since it asked.
@@ -74,6 +74,24 @@ class Questions:
                     return Ledger(location, after, more=False, items=())
                 async with self._turn:
                     return await self._store.ledger(location, replica, after, limit)
+            case KeepKeys() | AskKeys():
+                return await self._about_keys(question, certificate)
+
+    async def _about_keys(
+        self, question: KeepKeys | AskKeys, certificate: Certificate
+    ) -> KeysKept | Keys:
+        match question:
+            case KeepKeys(announcement, location, keys):
+                # Also of a location that it writes no more: what it sealed then is still its to hand in.
+                kept = keys if location in (*certificate.writes, *certificate.once) else ()
+                await self._store.keep_keys(certificate.node, announcement, location, kept)
+                return KeysKept(location, len(keys))
+            case AskKeys(location, after):
+                told = await self._store.keys(location, after)
+                if location in certificate.writes:
+                    return told
+                # Who seals there is for everybody who writes to them; what they sealed is for nobody else.
+                return Keys(location, after, more=False, keys=(), sealers=told.sealers)
 
     async def _buckets_of(self, scope: Scope) -> Buckets:
         # Rows change only with the newest hub_seq of their scope; an answer read since that was announced has it.

@@ -138,7 +138,8 @@ def revoke(name: Name, data: Data) -> None:
         departed = alone(data, lambda store, hub: _revoke(store, hub, name))
         _witness(data, departed)
     say(
-        f"{name} is let in no more, and every node hears of it. Change what its staff sign in with."
+        f"{name} is let in no more, and every node hears of it. Change what its staff sign in with. "
+        "`everstock-hub audit --node` lists what it did."
     )
 
 

@@ -21,15 +21,17 @@ from hub import shortfall, verify
 from hub.datafolder import DATABASE, KEY, OPERATOR_TOKEN, FolderTaken, NoHub, sound
 from hub.shortfall import Shortfall
 from hub.store.records import KnownDeparture
-from hub.store.sqlite import backups, departures
+from hub.store.sqlite import backups, departures, witness
 from hub.store.sqlite.feed import read_history, salt_of
 from hub.store.sqlite.nodes import read_nodes
 from hub.store.sqlite.store import SCHEMA
+from hub.store.witness import OPERATOR
 from hub.witness import WITNESS_FILE, Witness, read_witness, write_witness
 from protocol.departure import joined
 from protocol.departure import verify as read_departure
 from protocol.errors import ProtocolError
 from protocol.ids import ChainId, Epoch, NodeId
+from protocol.notes import Action, Entity
 from runtime import verifier
 from runtime.backup import backup as copy_database
 from runtime.connection import connect_reader
@@ -193,7 +195,10 @@ def _begin_again(database: Path, key: SigningKey, world: World, departed: Sequen
     def begin(db: sqlite3.Connection) -> int:
         if _mark(db) is not None:
             db.execute(SQL["drop_mark"])
-        codes_void = backups.begin_again(db, Epoch(world.random_bytes(16)))
+        epoch = Epoch(world.random_bytes(16))
+        codes_void = backups.begin_again(db, epoch)
+        on, said = Entity("epoch", epoch.hex()), {"codes_void": codes_void}
+        witness.note(db, world.now_ms(), OPERATOR, Action.EPOCH_BEGUN, on, said)
         chain = read_history(db).chain
         departures.keep(db, _news(db, key, chain, departed), world.now_ms())
         return codes_void
@@ -254,7 +259,7 @@ _OF_A_HUB: Final = frozenset(
 def _check_key(folder: Folder, mark: Mark) -> None:
     if not (folder.path / KEY).exists():
         return
-    if load_or_create_signing_key(folder, KEY) != mark.key:
+    if load_or_create_signing_key(folder, KEY).verify_key != mark.key.verify_key:
         raise NoHub(f"the backup is of another hub than {folder.path / KEY} belongs to")
 
 

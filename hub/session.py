@@ -21,6 +21,7 @@ from protocol.errors import Code, ProtocolError
 from protocol.frames.fleet import Departures
 from protocol.frames.log import Ping
 from protocol.frames.repair import Question
+from protocol.frames.witness import Checkpoints
 from protocol.ids import NodeId, ReplicaId, Seq
 from protocol.limits import HANDSHAKE_S_MAX
 from protocol.session.hub import (
@@ -36,6 +37,7 @@ from protocol.session.hub import (
     Open,
     Send,
     State,
+    Witness,
 )
 from runtime.line import Line, TextReceived
 from runtime.store import StoreError
@@ -216,7 +218,9 @@ class Session:
             # What follows from an action comes before what was decided after it.
             waiting.extendleft(reversed(await self._do(waiting.popleft())))
 
-    async def _do(self, action: Action) -> list[Action]:
+    async def _do(  # noqa: C901 - one case for each action of the session
+        self, action: Action
+    ) -> list[Action]:
         match action:
             case Send(data):
                 await self._send(data)
@@ -233,6 +237,8 @@ class Session:
                 return [*self._note(ping), *await self._newcomer.spoke()]
             case Learn(departures):
                 return [*await self._learn(departures), *await self._newcomer.spoke()]
+            case Witness(told):
+                return [*await self._witness(told), *await self._newcomer.spoke()]
             case Answer(question):
                 return [*self._take_question(question), *await self._newcomer.spoke()]
             case End(code):
@@ -263,6 +269,14 @@ class Session:
         except (ProtocolError, Refused) as error:
             return self._half.end(error.code, error.detail, retry_ms=STORE_RETRY_MS)
         return []
+
+    async def _witness(self, told: Checkpoints) -> list[Action]:
+        certificate = self._newcomer.certificate
+        try:
+            answer = await self._hub.checkpoints.answer(told, certificate, self.replica)
+        except ProtocolError as error:
+            return self._half.end(error.code, error.detail, retry_ms=STORE_RETRY_MS)
+        return self._half.tell_checkpoints(answer)
 
     def _take_question(self, question: Question) -> list[Action]:
         """Answer beside everything else, since it may have to wait its turn; a node has one question unanswered."""

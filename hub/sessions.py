@@ -22,6 +22,8 @@ from protocol.errors import Code
 from protocol.limits import FRAME_BYTES_MAX, HEARTBEAT_S, UNPROVEN_BYTES_MAX
 from protocol.session.hub import HubSession
 from protocol.wire import SUBPROTOCOL
+from runtime.addresses import client_address
+from runtime.guards import check_upgrade
 from runtime.line import Line, WebSocketLine
 from runtime.problems import Problem
 from runtime.turns import limit_intake
@@ -55,6 +57,7 @@ class Sessions:
         """Take a request for a session, and serve the WebSocket it becomes to its end."""
         if "Origin" in request.headers:
             raise Problem("foreign_origin", "Sessions are for nodes, not for web pages.")
+        check_upgrade(request)
         offered = ",".join(request.headers.getall("Sec-WebSocket-Protocol", ()))
         if SUBPROTOCOL not in map(str.strip, offered.split(",")):
             raise Problem("bad_request", f"A session is a WebSocket that speaks {SUBPROTOCOL}.")
@@ -72,7 +75,9 @@ class Sessions:
         await socket.prepare(request)
         limit_intake(request, UNPROVEN_BYTES_MAX)
         await self.serve(
-            WebSocketLine(socket), request.remote, when_proven=lambda: limit_intake(request, None)
+            WebSocketLine(socket),
+            client_address(request),
+            when_proven=lambda: limit_intake(request, None),
         )
         return socket
 

@@ -15,7 +15,9 @@ from rich.progress import Progress
 
 from hub.store.sqlite import audit
 from hub.store.sqlite.audit import Sizes
+from hub.store.sqlite.feed import salt_of
 from hub.store.sqlite.store import SCHEMA
+from hub.witness import Witness
 from protocol.errors import ProtocolError
 from runtime.backup import integrity_problems
 from runtime.connection import connect_reader
@@ -39,8 +41,11 @@ class Report:
         return {"ok": not self.problems, "problems": list(self.problems)} | self.sizes._asdict()
 
 
-def verify(database: Path, *, show_progress: bool) -> Report:
-    """Check the file, then recompute; blocks. Progress goes to stderr."""
+def verify(database: Path, *, show_progress: bool, witness: Witness | None = None) -> Report:
+    """Check the file, then recompute; blocks. Progress goes to stderr.
+
+    `witness` is what was known to be committed before this began to read.
+    """
     damage = integrity_problems(database)
     if damage:
         return Report(Sizes(0, 0), tuple(f"the database file: {each}" for each in damage))
@@ -55,7 +60,7 @@ def verify(database: Path, *, show_progress: bool) -> Report:
                 bar.update(task, completed=done, total=total)
 
         try:
-            return read_snapshot(db, database, lambda each: _report(each, step))
+            return read_snapshot(db, database, lambda each: _report(each, step, witness))
         except StoreError as error:
             return Report(Sizes(0, 0), (str(error),))
         except sqlite3.Error as error:
@@ -63,9 +68,12 @@ def verify(database: Path, *, show_progress: bool) -> Report:
             return Report(Sizes(0, 0), (f"the database cannot be read: {error}",))
 
 
-def _report(db: sqlite3.Connection, step: Callable[[int, int], None]) -> Report:
+def _report(
+    db: sqlite3.Connection, step: Callable[[int, int], None], witness: Witness | None
+) -> Report:
     found = schema_problems(db, SCHEMA)
     try:
+        found += _not_held(db, witness)
         for problem in audit.problems(db, step):
             found.append(problem)
             if len(found) == PROBLEMS_MAX:
@@ -76,3 +84,14 @@ def _report(db: sqlite3.Connection, step: Callable[[int, int], None]) -> Report:
         # The audit may rely on what the hub itself has stored; here that is what is in doubt.
         found.append(f"a stored value cannot be read: {str(error) or type(error).__name__}")
     return Report(audit.read_sizes(db), tuple(found))
+
+
+def _not_held(db: sqlite3.Connection, witness: Witness | None) -> list[str]:
+    head = None if witness is None else witness.head
+    if head is None or salt_of(db, head.hub_seq) == head.salt:
+        return []
+    why = (
+        f"hub_seq {head.hub_seq}: was committed by this hub and is not in the database: its end was cut off, or an "
+        "older copy was put in its place"
+    )
+    return [why]

@@ -52,6 +52,7 @@ class NewCode:
     standby: bool
     """May write a location that another active node writes."""
     expires_at_ms: int
+    made_at_ms: int
 
 
 @dataclass(frozen=True, slots=True)

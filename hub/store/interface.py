@@ -11,6 +11,9 @@ from typing import NamedTuple, Protocol
 from hub.store.fleet import KeepsFleet
 from hub.store.questions import AnswersQuestions
 from hub.store.records import KeepsRecords
+from hub.store.sealed import KeepsSealedKeys
+from hub.store.trail import ShowsTrail
+from hub.store.witness import KeepsWitness
 from protocol.certificate import Certificate
 from protocol.digest import Digest
 from protocol.errors import Code
@@ -59,6 +62,8 @@ class History:
     head: Head
     scopes: Mapping[Scope, HubSeq]
     """Every scope that has a row or a writer, with the hub_seq of its newest row."""
+    recovery: bytes = b""
+    """The public half of the chain's recovery key; empty while it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +204,15 @@ class Counts:
     """When the node that is silent longest was last heard of, or enrolled; None without nodes."""
 
 
-class HubStore(KeepsFleet, AnswersQuestions, KeepsRecords, Protocol):
+class HubStore(
+    KeepsFleet,
+    AnswersQuestions,
+    KeepsRecords,
+    KeepsSealedKeys,
+    KeepsWitness,
+    ShowsTrail,
+    Protocol,
+):
     """The hub's memory. Methods that write raise StoreFull or StoreUnavailable; nothing was written then."""
 
     def listen(self, listener: Callable[[Change], None]) -> None:

@@ -21,6 +21,9 @@ EVERY_COMMAND = [
     ["revoke", "S01"],
     ["replaced", "S01"],
     ["status"],
+    ["recovery-key"],
+    ["sealed"],
+    ["audit"],
 ]
 
 

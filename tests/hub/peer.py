@@ -26,7 +26,7 @@ from protocol.session.node_actions import (
 from protocol.wire import SUBPROTOCOL, VERSIONS
 from tests.store.shop import CHAIN, HUB_KEY, NOW_MS, Shop, name_bytes
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 T = TypeVar("T")
 
 

@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from hub.config import HubSettings
-from hub.doorstep import FIRST_FRAME_S_MAX, site_of
+from hub.doorstep import FIRST_FRAME_S_MAX
 from protocol.errors import Code
 from protocol.frames.handshake import Close
 from protocol.session.node_actions import Ended
@@ -115,20 +115,6 @@ async def test_ends_without_proof_are_counted_and_logged_in_one_line(running: Ru
     told = [line for line in lines if line["event"] == "sessions ended before a node was known"]
     assert len(told) == 1, json.dumps(lines)
     assert not [line for line in lines if line["event"] == "a session ended"]
-
-
-@pytest.mark.parametrize(
-    ("address", "site"),
-    [
-        ("192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
-        ("2001:db8:1:2::9", "2001:db8:1:2::"),
-        ("::ffff:192.0.2.7", "192.0.2.7"),
-        (None, ""),
-    ],
-)
-def test_addresses_that_one_line_has_count_as_one(address: str | None, site: str) -> None:
-    assert site_of(address) == site
 
 
 async def test_a_client_of_another_protocol_gets_no_session(running: Running) -> None:

@@ -13,8 +13,13 @@ from tests.query_plans import scans, statements
 SCANS = {
     # The newest row of a table in the order of its key: SQLite calls it a scan, and stops at the limit.
     "fold.head commit_salt",
+    "witness.last_note note",
+    "witness.newest checkpoint",
     # As many as a chain has locations, devices and codes for them.
     "audit.replicas replica",
+    "witness.logs replica",
+    "proofs.logs replica",
+    "proofs.signed_heads signed_head",
     "audit.scopes scope",
     "codes.void enrolment_code",
     "feed.scopes scope",
@@ -51,6 +56,9 @@ SCANS = {
     "recount.documents document",
     "recount.entries entry",
     "recount.ledger ledger",
+    "proofs.checkpoints checkpoint",
+    "proofs.ledger ledger",
+    "proofs.notes note",
     "recount.scope_writers scope_writer",
 }
 PRIVATE = {

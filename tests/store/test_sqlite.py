@@ -19,6 +19,7 @@ from tests.store.conformance.needs import NewStore, PlantTotal
 from tests.store.conformance.questions import TestHistory, TestQuestions  # noqa: F401
 from tests.store.conformance.reading import TestDocuments, TestReading  # noqa: F401
 from tests.store.conformance.repeats import TestRepeats  # noqa: F401
+from tests.store.conformance.sealed_keys import TestSealedKeys  # noqa: F401
 from tests.store.shop import CHAIN, EPOCH, Shop
 
 FIRST = Path(sqlite_store.__file__).parent / "migrations" / "0001_first.sql"

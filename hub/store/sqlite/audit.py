@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Final, NamedTuple
 
+from hub.store.sqlite import proofs
 from hub.store.sqlite.feed import document_of
 from hub.store.sqlite.recount import SQL as RECOUNT
 from hub.store.sqlite.recount import Recount
@@ -43,6 +44,7 @@ def problems(db: sqlite3.Connection, progress: Progress) -> Iterator[str]:
     """Everything that does not add up, the ledger's own faults first."""
     with closing(Recount(db)) as recount:
         yield from _ledger(db, recount, progress)
+        yield from proofs.faults(db)
         yield from recount.flush()
         applied = db.execute(SQL["applied_size"]).fetchone()[0]
         if applied != recount.counted:

@@ -5,13 +5,17 @@ of the last two: either may be the one that turns out to be lost. Two of one nam
 """
 
 import sqlite3
+from pathlib import PurePath
 from typing import Final
 
 from hub.store.interface import Refused
 from hub.store.records import BackupRecord, VerifiedBackup
+from hub.store.sqlite import witness
 from hub.store.sqlite.feed import salt_of
+from hub.store.witness import OPERATOR
 from protocol.errors import Code
 from protocol.ids import Epoch, HubSeq, ReplicaId, Seq
+from protocol.notes import Action, Entity
 from runtime.queries import load_queries
 
 SQL: Final = load_queries(__file__, "backups.sql")
@@ -40,6 +44,8 @@ def record(db: sqlite3.Connection, backup: VerifiedBackup) -> None:
     )
     db.execute(SQL["forget_positions"])
     db.execute(SQL["forget"])
+    on, said = Entity("backup", PurePath(backup.file).name), {"operations": backup.operations}
+    witness.note(db, backup.verified_at_ms, OPERATOR, Action.BACKED_UP, on, said)
 
 
 def read_stable(db: sqlite3.Connection) -> dict[ReplicaId, Seq]:

@@ -10,10 +10,12 @@ from typing import Final
 
 from hub.store.fleet import Grant, NewCode, Redeemed, Redemption
 from hub.store.interface import Refused
-from hub.store.sqlite import nodes
+from hub.store.sqlite import nodes, witness
+from hub.store.witness import OPERATOR
 from protocol.certificate import Certificate, Role
 from protocol.errors import Code
 from protocol.ids import Location, NodeId
+from protocol.notes import Action, Entity
 from runtime.queries import load_queries
 
 SQL: Final = load_queries(__file__, "codes.sql")
@@ -40,6 +42,14 @@ def add_code(db: sqlite3.Connection, code: NewCode) -> None:
         "expires_at": code.expires_at_ms,
     }
     db.execute(SQL["add"], values)
+    said: dict[str, object] = {
+        "role": code.role.value,
+        "writes": list(code.writes),
+        "reads": list(code.reads),
+    }
+    more = {"replaces": code.replaces, "standby": code.standby, "expires_at": code.expires_at_ms}
+    on = Entity("code", code.name)
+    witness.note(db, code.made_at_ms, OPERATOR, Action.CODE_MADE, on, said | more)
 
 
 def redeem(db: sqlite3.Connection, redemption: Redemption) -> Redeemed:
@@ -72,6 +82,9 @@ def redeem(db: sqlite3.Connection, redemption: Redemption) -> Redeemed:
     signed = redemption.issue(certificate)
     nodes.add_node(db, certificate, signed, software=redemption.software, now_ms=redemption.now_ms)
     db.execute(SQL["own"], {"code": redemption.code, "node": redemption.node})
+    said = {"name": code["name"], "role": code["role"], "writes": list(writes)}
+    on, now_ms = Entity("node", redemption.node.hex()), redemption.now_ms
+    witness.note(db, now_ms, code["name"], Action.ENROLLED, on, said)
     return Redeemed(code["name"], signed, _reduce(db, code["replaces"], writes, redemption))
 
 

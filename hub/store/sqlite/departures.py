@@ -12,15 +12,18 @@ from typing import Final
 from hub.store.fleet import Grant, NodeRecord
 from hub.store.interface import Opening, Refused
 from hub.store.records import KnownDeparture, Replacement, Retirement
-from hub.store.sqlite import nodes
+from hub.store.sqlite import nodes, witness
+from hub.store.witness import ITSELF, OPERATOR
 from protocol.certificate import Certificate, Role
 from protocol.departure import Reason
 from protocol.errors import Code
 from protocol.ids import ChainId, NodeId, Seq
 from protocol.limits import DEPARTURES_MAX
+from protocol.notes import Action, Entity
 from runtime.queries import load_queries
 
 SQL: Final = load_queries(__file__, "departures.sql")
+_ACTIONS: Final = {Reason.RETIRED: Action.RETIRED, Reason.REVOKED: Action.REVOKED}
 _CODES: Final = {Reason.RETIRED: Code.RETIRED, Reason.REVOKED: Code.REVOKED}
 
 
@@ -37,6 +40,10 @@ def keep(db: sqlite3.Connection, departures: Sequence[KnownDeparture], now_ms: i
         db.execute(SQL["set_status"], values)
         db.execute(SQL["end_rights"], {"node": departure.node, "now_ms": now_ms})
         db.execute(SQL["fence"], {"node": departure.node})
+        record = nodes.read_node(db, departure.node)
+        said = {} if record is None else {"name": record.name}
+        on = Entity("node", departure.node.hex())
+        witness.note(db, now_ms, ITSELF, _ACTIONS[departure.reason], on, said)
     if db.execute(SQL["count"]).fetchone()[0] > DEPARTURES_MAX:
         raise Refused(Code.TOO_LARGE, f"at most {DEPARTURES_MAX} nodes can have left")
 
@@ -63,6 +70,8 @@ def retire(db: sqlite3.Connection, retirement: Retirement) -> Grant:
     db.execute(SQL["begin_retiring"], {"node": record.node, "now_ms": retirement.now_ms})
     if record.retiring_at_ms is not None:
         return Grant(record.node, record.certificate)
+    on, said = Entity("node", record.node.hex()), {"name": record.name}
+    witness.note(db, retirement.now_ms, OPERATOR, Action.RETIRING, on, said)
     return _silence(db, record, retirement.chain, retirement.issue, retirement.now_ms)
 
 

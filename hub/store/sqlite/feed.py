@@ -13,6 +13,7 @@ from typing import Final
 
 from hub.store.interface import History, ScopeDigest
 from hub.store.sqlite.fold import read_head
+from hub.store.sqlite.sealed import read_recovery_key
 from protocol.codec import unpack
 from protocol.digest import EMPTY, Digest, from_bytes
 from protocol.documents import Document, fields_from_wire
@@ -77,7 +78,13 @@ def read_salts(db: sqlite3.Connection, cursors: Collection[HubSeq]) -> dict[HubS
 def read_history(db: sqlite3.Connection) -> History:
     """Chain, epoch, head, and how far each scope has come."""
     scopes = {Scope(scope): HubSeq(hub_seq) for scope, hub_seq in db.execute(SQL["scopes"])}
-    return History(ChainId(_meta(db, "chain")), read_epoch(db), read_head(db), scopes)
+    recovery = read_recovery_key(db)
+    return History(read_chain(db), read_epoch(db), read_head(db), scopes, recovery)
+
+
+def read_chain(db: sqlite3.Connection) -> ChainId:
+    """Which chain this hub serves."""
+    return ChainId(_meta(db, "chain"))
 
 
 def read_epoch(db: sqlite3.Connection) -> Epoch:

@@ -83,12 +83,14 @@ class Fold:
         scopes = self._concerned(effects)
         if _is_one_full(scopes):
             return _FULL
-        edits = [effect for effect in effects if isinstance(effect, FieldEffect)]
-        edited = self._edited(edits, accepted_at_ms)
-        for state in edited.values():
-            if (fault := documents.size_fault(state)) is not None:
-                return fault
         counted = [effect for effect in effects if isinstance(effect, CounterEffect)]
+        edited: dict[_DocumentKey, Document] = {}
+        if len(counted) < len(effects):
+            edits = [effect for effect in effects if isinstance(effect, FieldEffect)]
+            edited = self._edited(edits, accepted_at_ms)
+            for state in edited.values():
+                if (fault := documents.size_fault(state)) is not None:
+                    return fault
         if (fault := self._counters.add(seq, counted)) is not None:
             return fault
         for key, state in edited.items():
@@ -267,4 +269,8 @@ def read_head(db: sqlite3.Connection) -> Head:
 
 def _is_one_full(scopes: Sequence[_Scope]) -> bool:
     """Whether one of the scopes takes no further writer: a page could not name it."""
-    return any(not scope.writes and scope.writers >= INSIDE_REPLICAS_MAX for scope in scopes)
+    # No generator: it is asked for each operation, nearly always of one scope.
+    for scope in scopes:  # noqa: SIM110
+        if not scope.writes and scope.writers >= INSIDE_REPLICAS_MAX:
+            return True
+    return False

@@ -11,9 +11,13 @@ from typing import Final
 
 from hub.store.fleet import Access, Grant, NodeRecord
 from hub.store.interface import Refused
+from hub.store.sqlite import witness
+from hub.store.witness import OPERATOR
 from protocol.certificate import Certificate, Role
-from protocol.errors import Code
+from protocol.errors import Code, ProtocolError
 from protocol.ids import ChainId, Location, NodeId, ReplicaId, Seq
+from protocol.limits import LOCATIONS_PER_NODE_MAX
+from protocol.notes import Action, Entity
 from runtime.queries import load_queries
 
 SQL: Final = load_queries(__file__, "nodes.sql")
@@ -107,8 +111,8 @@ def add_node(
 def adopt(db: sqlite3.Connection, certificate: Certificate, signed: bytes, now_ms: int) -> bytes:
     """Take a node at its certificate's word if it is unknown here or the certificate is newer; returns the newest.
 
-    That is how a hub restored from a backup learns of what happened after it (hello table, row 15). What an older one
-    allowed stays allowed for what was recorded then.
+    That is how a hub restored from a backup learns of what happened after it (hello table, row 15). What it allowed
+    and allows no more, or an older one allowed, stays allowed for what was recorded then.
     """
     record = read_node(db, certificate.node)
     if record is None:
@@ -122,12 +126,9 @@ def adopt(db: sqlite3.Connection, certificate: Certificate, signed: bytes, now_m
     else:
         if signed != record.certificate:
             # Perhaps of a history that is gone, in which it was allowed what nobody here knows of: that counts.
-            held = [
-                {"node": record.node, "location": each, "now_ms": now_ms}
-                for each in certificate.writes
-            ]
-            db.executemany(SQL["held_once"], held)
+            _held_once(db, certificate, now_ms)
         return record.certificate
+    _held_once(db, certificate, now_ms)
     return signed
 
 
@@ -143,7 +144,12 @@ def change_access(db: sqlite3.Connection, access: Access) -> Grant:
     writes = record.writes if access.writes is None else access.writes
     refuse_second_writer(db, record.name, set(writes) - set(record.writes), replaces=None)
     reads = record.reads if access.reads is None else access.reads
-    return reissue(db, record, access.chain, writes, reads, access.issue, access.now_ms)
+    granted = reissue(db, record, access.chain, writes, reads, access.issue, access.now_ms)
+    said = {"name": record.name, "writes": list(writes), "reads": list(reads)}
+    before = {"wrote": list(record.writes), "read": list(record.reads)}
+    on = Entity("node", record.node.hex())
+    witness.note(db, access.now_ms, OPERATOR, Action.ACCESS_CHANGED, on, said | before)
+    return granted
 
 
 def reissue(
@@ -160,6 +166,7 @@ def reissue(
     Its serial is the time, where that is ahead: a hub put back to a backup would number again what it had issued since,
     and a node that holds such a one would take back rights by it that it has lost.
     """
+    ever = db.execute(SQL["ever_held"], {"node": record.node}).fetchall()
     certificate = Certificate(
         chain,
         record.node,
@@ -170,10 +177,22 @@ def reissue(
         tuple(reads),
         max(record.serial + 1, now_ms),
         now_ms,
+        tuple(Location(each) for (each,) in ever if each not in writes)[:LOCATIONS_PER_NODE_MAX],
     )
-    signed = issue(certificate)
+    signed = _issue_what_fits(certificate, issue)
     _set_certificate(db, record, certificate, signed, now_ms)
     return Grant(record.node, signed)
+
+
+def _issue_what_fits(certificate: Certificate, issue: Callable[[Certificate], bytes]) -> bytes:
+    """Sign it with as many of the rights that ended as have room, the newest of them: they must not keep out new ones."""
+    while True:
+        try:
+            return issue(certificate)
+        except ProtocolError as error:
+            if error.code is not Code.TOO_LARGE or not certificate.once:
+                raise
+        certificate = certificate._replace(once=certificate.once[: len(certificate.once) // 2])
 
 
 def _set_certificate(
@@ -196,6 +215,17 @@ def _set_certificate(
         [{"node": record.node, "location": each, "now_ms": now_ms} for each in sorted(ended)],
     )
     _hold(db, record.node, set(certificate.writes) - set(record.writes), now_ms)
+
+
+def _held_once(db: sqlite3.Connection, certificate: Certificate, now_ms: int) -> None:
+    """Remember what a certificate says that its node was ever allowed."""
+    db.executemany(
+        SQL["held_once"],
+        [
+            {"node": certificate.node, "location": each, "now_ms": now_ms}
+            for each in (*certificate.writes, *certificate.once)
+        ],
+    )
 
 
 def _hold(db: sqlite3.Connection, node: NodeId, locations: Iterable[Location], now_ms: int) -> None:

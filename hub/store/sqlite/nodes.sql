@@ -25,7 +25,9 @@ SELECT node_right.location FROM node_right
 WHERE node_right.node = :node AND node_right.until IS NULL ORDER BY node_right.location;
 
 -- name: ever_held
-SELECT node_right.location FROM node_right WHERE node_right.node = :node ORDER BY node_right.location;
+-- What it writes now first, then what ended last.
+SELECT node_right.location FROM node_right WHERE node_right.node = :node
+ORDER BY node_right.until IS NOT NULL, node_right.until DESC, node_right.location;
 
 -- name: hold
 INSERT INTO node_right (node, location, since, until) VALUES (:node, :location, :now_ms, NULL)

@@ -1,7 +1,7 @@
 -- The hub's database. Times are UTC milliseconds of the hub's clock, quantities base units.
 
 CREATE TABLE meta (
-  key   TEXT PRIMARY KEY,      -- 'chain' and 'epoch'
+  key   TEXT PRIMARY KEY,      -- 'chain', 'epoch', and 'recovery' for the public half of that key
   value BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
@@ -190,3 +190,66 @@ CREATE TABLE departure (
   reason TEXT NOT NULL CHECK (reason IN ('retired', 'revoked')),
   record BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Each node's signed word of the key to which is sealed what it may read.
+CREATE TABLE sealing_key (
+  node   BLOB PRIMARY KEY REFERENCES node (node),
+  record BLOB NOT NULL             -- see protocol.sealed_keys.announce
+) STRICT, WITHOUT ROWID;
+
+-- What opens each sealed record, wrapped for keys that are not here, or that it was destroyed. Beside the ledger, since
+-- this can be forgotten and that cannot.
+CREATE TABLE record_key (
+  location TEXT NOT NULL,
+  op_id    BLOB NOT NULL CHECK (length(op_id) = 16),
+  key      BLOB NOT NULL,          -- msgpack of protocol.sealed_keys.record_key_to_wire
+  changed  INTEGER NOT NULL,       -- the location's own count of changes: where whoever asks goes on
+  PRIMARY KEY (location, op_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX record_key_changed ON record_key (location, changed);
+
+-- What the hub did of its own accord or was told to by its operator: it authors no operation, so this is no part of the ledger.
+CREATE TABLE note (
+  position INTEGER PRIMARY KEY,   -- from 1, without gaps
+  body     BLOB NOT NULL,         -- msgpack [form, time, actor, [action, details]]; see protocol.notes
+  chain    BLOB NOT NULL CHECK (length(chain) = 32) -- hash of all notes up to this one, as a log's
+) STRICT;
+
+CREATE TRIGGER note_is_append_only_1 BEFORE UPDATE ON note BEGIN
+  SELECT RAISE(ABORT, 'notes are append-only');
+END;
+CREATE TRIGGER note_is_append_only_2 BEFORE DELETE ON note BEGIN
+  SELECT RAISE(ABORT, 'notes are append-only');
+END;
+
+-- How things stood, signed: nodes keep copies, so this hub cannot tell another history later.
+CREATE TABLE checkpoint (
+  number  INTEGER PRIMARY KEY,    -- from 1, without gaps
+  epoch   BLOB NOT NULL CHECK (length(epoch) = 16),
+  made_at INTEGER NOT NULL,
+  operations INTEGER NOT NULL,    -- in the ledger then
+  notes   INTEGER NOT NULL,       -- then
+  record  BLOB NOT NULL           -- see protocol.checkpoint
+) STRICT;
+
+CREATE TRIGGER checkpoint_is_append_only_1 BEFORE UPDATE ON checkpoint BEGIN
+  SELECT RAISE(ABORT, 'checkpoints are append-only');
+END;
+CREATE TRIGGER checkpoint_is_append_only_2 BEFORE DELETE ON checkpoint BEGIN
+  SELECT RAISE(ABORT, 'checkpoints are append-only');
+END;
+
+-- The longest head of each log that its node has signed.
+CREATE TABLE signed_head (
+  replica INTEGER PRIMARY KEY REFERENCES replica (id),
+  seq     INTEGER NOT NULL,
+  record  BLOB NOT NULL           -- see protocol.checkpoint
+) STRICT;
+
+CREATE TRIGGER signed_head_only_grows_1 BEFORE UPDATE ON signed_head WHEN new.seq < old.seq BEGIN
+  SELECT RAISE(ABORT, 'a signed head is kept');
+END;
+CREATE TRIGGER signed_head_only_grows_2 BEFORE DELETE ON signed_head BEGIN
+  SELECT RAISE(ABORT, 'a signed head is kept');
+END;

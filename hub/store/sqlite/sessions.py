@@ -9,15 +9,17 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from hub.store.interface import Opened, Opening, Refused, Standing
-from hub.store.sqlite import departures, nodes
+from hub.store.sqlite import departures, nodes, witness
 from hub.store.sqlite.feed import read_epoch, read_salts
 from hub.store.sqlite.fold import read_head
+from hub.store.witness import ITSELF
 from protocol.certificate import Role
 from protocol.chain import CHAIN_START
 from protocol.errors import Code
 from protocol.frames.log import StatusEntry
 from protocol.ids import ChainHash, HubSeq, NodeId, OpId, ReplicaId, Scope, Seq
 from protocol.limits import SCOPES_MAX
+from protocol.notes import Action, Entity
 from runtime.queries import load_queries
 
 SQL: Final = load_queries(__file__, "sessions.sql")
@@ -62,6 +64,8 @@ def open_session(db: sqlite3.Connection, opening: Opening) -> Opened:
     db.execute(SQL["fence"], fence)
     if opening.new_epoch is not None and read_epoch(db) == opening.decided_in:
         db.execute(SQL["set_epoch"], {"epoch": opening.new_epoch})
+        on, said = Entity("epoch", opening.new_epoch.hex()), {"found_by": opening.certificate.name}
+        witness.note(db, opening.now_ms, ITSELF, Action.EPOCH_BEGUN, on, said)
     opened = {"node": node, "replica": row["id"], "software": opening.software}
     db.execute(SQL["node_opened"], opened | {"now_ms": opening.now_ms})
     scopes = db.execute(SQL["writes_in"], {"replica": row["id"], "limit": SCOPES_MAX})

@@ -31,12 +31,41 @@ from hub.store.records import (
     Retirement,
     VerifiedBackup,
 )
-from hub.store.sqlite import backups, codes, departures, feed, ledger, nodes, questions, sessions
+from hub.store.sqlite import (
+    backups,
+    codes,
+    departures,
+    feed,
+    ledger,
+    nodes,
+    questions,
+    sealed,
+    sessions,
+    trail,
+    witness,
+)
 from hub.store.sqlite.commit import commit
+from hub.store.trail import Place, TrailPage
+from hub.store.witness import HubNote, KeptCheckpoint
+from protocol.audit import Wanted
+from protocol.checkpoint import Checkpoint
 from protocol.frames.feed import Page
+from protocol.frames.keys import Keys
 from protocol.frames.log import StatusEntry
 from protocol.frames.repair import Buckets, Claimed, Digests, Ledger
-from protocol.ids import ChainId, Epoch, HubSeq, Location, NodeId, OpId, ReplicaId, Scope, Seq
+from protocol.ids import (
+    ChainHash,
+    ChainId,
+    Epoch,
+    HubSeq,
+    Location,
+    NodeId,
+    OpId,
+    ReplicaId,
+    Scope,
+    Seq,
+)
+from protocol.sealed_keys import RecordKey
 from runtime.migrations import load_schema
 from runtime.queries import load_queries
 from runtime.store import Store
@@ -136,6 +165,22 @@ class SqliteHubStore:
             lambda db: questions.read_ledger(db, location, but, after, limit)
         )
 
+    async def keep_keys(
+        self, node: NodeId, announcement: bytes, location: Location, keys: Sequence[RecordKey]
+    ) -> None:
+        """See `HubStore`."""
+        await self._store.write(
+            lambda db: sealed.keep_keys(db, node, announcement, location, keys), background=True
+        )
+
+    async def keys(self, location: Location, after: int) -> Keys:
+        """See `HubStore`."""
+        return await self._store.read(lambda db: sealed.read_keys(db, location, after))
+
+    async def keep_recovery_key(self, public: bytes) -> None:
+        """See `HubStore`."""
+        await self._store.write(lambda db: sealed.keep_recovery_key(db, public))
+
     async def note_seen(self, node: NodeId, pending: int | None, now_ms: int) -> None:
         """See `HubStore`."""
         await self._store.write(
@@ -205,6 +250,52 @@ class SqliteHubStore:
     async def quarantine(self, after: int, limit: int) -> list[QuarantinedOperation]:
         """See `HubStore`."""
         return await self._store.read(lambda db: ledger.read_quarantine(db, after, limit))
+
+    async def add_note(self, note: HubNote) -> None:
+        """See `HubStore`."""
+        await self._store.write(lambda db: witness.add_note(db, note))
+
+    async def epoch(self) -> Epoch:
+        """See `HubStore`."""
+        return await self._store.read(feed.read_epoch)
+
+    async def make_checkpoint(
+        self, sign: Callable[[Checkpoint], bytes], now_ms: int, every_ms: int
+    ) -> bool:
+        """See `HubStore`."""
+        return await self._store.write(
+            lambda db: witness.make_checkpoint(db, sign, now_ms, every_ms), background=True
+        )
+
+    async def checkpoint(self, number: int) -> bytes | None:
+        """See `HubStore`."""
+        return await self._store.read(lambda db: witness.read_checkpoint(db, number))
+
+    async def checkpoints(self, after: int, limit: int) -> list[KeptCheckpoint]:
+        """See `HubStore`."""
+        return await self._store.read(lambda db: witness.read_checkpoints(db, after, limit))
+
+    async def log_end(self, replica: ReplicaId) -> tuple[Seq, ChainHash]:
+        """See `HubStore`."""
+        return await self._store.read(lambda db: witness.read_log_end(db, replica))
+
+    async def keep_head(self, replica: ReplicaId, seq: Seq, record: bytes) -> None:
+        """See `HubStore`."""
+        await self._store.write(
+            lambda db: witness.keep_head(db, replica, seq, record), background=True
+        )
+
+    async def operations_trail(
+        self, wanted: Wanted, node: NodeId | None, place: Place | None, limit: int
+    ) -> TrailPage:
+        """See `HubStore`."""
+        return await self._store.read(
+            lambda db: trail.read_operations(db, wanted, node, place, limit)
+        )
+
+    async def notes_trail(self, wanted: Wanted, place: Place | None, limit: int) -> TrailPage:
+        """See `HubStore`."""
+        return await self._store.read(lambda db: trail.read_notes(db, wanted, place, limit))
 
     async def counts(self, now_ms: int) -> Counts:
         """See `HubStore`."""

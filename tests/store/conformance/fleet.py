@@ -233,6 +233,45 @@ class TestEnrolling:
         assert (await shop.pushes(store)).quarantined == ()
         assert await totals(store, "S03") == {"apple": -4}
 
+    async def test_what_an_unknown_node_was_once_allowed_counts(self, store: HubStore) -> None:
+        """The store was put back to a backup from before the node; its certificate says what it may no more."""
+        shop = Shop("S01")
+        shop.sells("apple", 2)
+        reduced = shop.certificate._replace(
+            writes=(Location("S02"),), serial=7, once=(Location("S01"),)
+        )
+        opening = replace(
+            shop.opening("later"), certificate=reduced, certificate_bytes=issue(reduced, HUB_KEY)
+        )
+        await store.open_session(opening)
+        record = await store.node(shop.node)
+        assert record is not None
+        assert record.writes == ("S02",)
+        assert (await shop.pushes(store)).quarantined == ()
+        assert await totals(store, "S01") == {"apple": -2}
+
+    async def test_a_certificate_says_what_its_node_was_once_allowed(self, store: HubStore) -> None:
+        shop = Shop("S01")
+        await shop.opens(store)
+        await store.change_access(_access("S01", ("S02", "S03")))
+        grant = await store.change_access(_access("S01", ("S03",)))
+        assert set(verify(grant.certificate, bytes(HUB_KEY.verify_key)).once) == {"S01", "S02"}
+        grant = await store.change_access(_access("S01", ("S01", "S03")))
+        assert verify(grant.certificate, bytes(HUB_KEY.verify_key)).once == ("S02",)
+
+    async def test_what_a_node_was_once_allowed_does_not_keep_out_what_it_may(
+        self, store: HubStore
+    ) -> None:
+        shop = Shop("S01")
+        await shop.opens(store)
+        found = []
+        for old in "ABCDE":
+            many = tuple(f"{old}{number:03}" for number in range(300))
+            grant = await store.change_access(_access("S01", many, ()))
+            found.append(verify(grant.certificate, bytes(HUB_KEY.verify_key)))
+            assert found[-1].writes == many
+        assert {each[0] for each in found[-1].once} == {"D"}
+
 
 def _code(name: str, *writes: str, **changes: object) -> NewCode:
     code = NewCode(
@@ -245,6 +284,7 @@ def _code(name: str, *writes: str, **changes: object) -> NewCode:
         None,
         False,
         NOW_MS + 1000,
+        NOW_MS,
     )
     return replace(code, **changes)  # type: ignore[arg-type]
 

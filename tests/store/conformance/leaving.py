@@ -250,6 +250,7 @@ def _code(name: str, *, at: str = "S01", replaces: str | None = None) -> NewCode
         replaces,
         False,
         NOW_MS + 1000,
+        NOW_MS,
     )
 
 
