@@ -1,0 +1,1 @@
+"""Tests of people at a node: passwords, lockouts, the command line."""
