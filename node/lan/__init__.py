@@ -1,0 +1,1 @@
+"""Serving tills on other machines: a shop's own authority, HTTPS, and tokens that count only there."""
