@@ -1,0 +1,24 @@
+-- Keys of sealed records, beside the log so that they can be destroyed, and this node's own key.
+CREATE TABLE own_sealing_key (
+    made INTEGER PRIMARY KEY,
+    public BLOB NOT NULL UNIQUE CHECK (length(public) = 32),
+    wrapped BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE record_key (
+    op_id BLOB PRIMARY KEY CHECK (length(op_id) = 16),
+    location TEXT NOT NULL,
+    key BLOB NOT NULL,
+    readers BLOB NOT NULL,
+    untold INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX record_key_untold ON record_key (location, op_id) WHERE untold = 1;
+CREATE INDEX record_key_readers ON record_key (location, readers, op_id);
+
+CREATE TABLE sealed_place (
+    location TEXT PRIMARY KEY,
+    epoch BLOB NOT NULL,
+    upto INTEGER NOT NULL,
+    sealers BLOB NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,180 @@
+"""The keys of sealed records as this node holds them, and its own.
+
+Invariants:
+- Of two states of one record's key the one that `protocol.sealed_keys` says stands is held; a state that the hub has not
+  said it keeps is marked until it does, also after the hub was put back to a backup.
+- A destroyed key's bytes are overwritten in the file (`secure_delete`); they may be in the WAL until it is written over,
+  and are in backups of before.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import blake2b
+from typing import Final, NamedTuple
+
+from protocol.codec import pack, unpack
+from protocol.errors import ProtocolError
+from protocol.ids import Epoch, Location, OpId
+from protocol.sealed_keys import RecordKey, record_key_from_wire, record_key_to_wire
+from runtime.queries import load_queries
+
+_SQL: Final = load_queries(__file__, "sealed.sql")
+Announced = tuple[bytes, bytes]
+"""A certificate and a node's word of its key under it."""
+
+
+class Place(NamedTuple):
+    """How far the hub's keys of a location were read, and who seals there."""
+
+    epoch: Epoch
+    upto: int
+    sealers: tuple[Announced, ...]
+
+
+NOWHERE: Final = Place(Epoch(b""), 0, ())
+
+
+def own_keys(db: sqlite3.Connection) -> list[tuple[bytes, bytes]]:
+    """This node's keys, newest first: the public half, and the private one sealed for the device's key."""
+    return [(bytes(public), bytes(wrapped)) for public, wrapped in db.execute(_SQL["own_keys"])]
+
+
+def add_own_key(db: sqlite3.Connection, public: bytes, wrapped: bytes) -> None:
+    """Make this the newest key."""
+    db.execute(_SQL["add_own_key"], {"public": public, "wrapped": wrapped})
+
+
+def forget_older_own_keys(db: sqlite3.Connection) -> int:
+    """Destroy every own key but the newest; how many."""
+    return db.execute(_SQL["forget_older_own_keys"]).rowcount
+
+
+def key_of(db: sqlite3.Connection, op_id: OpId) -> RecordKey | None:
+    """What opens a record; None where none is held."""
+    row = db.execute(_SQL["one"], {"op_id": op_id}).fetchone()
+    return None if row is None else _read(row[0])
+
+
+def keep(db: sqlite3.Connection, location: Location, key: RecordKey) -> bool:
+    """Hold a state that was made here, unless another stands; whether it is held. The hub is to be told."""
+    return _join(db, location, key, untold=True)
+
+
+def take(db: sqlite3.Connection, location: Location, keys: Iterable[RecordKey]) -> None:
+    """Hold what the hub keeps, where it stands; where another does, the hub is to be told that one."""
+    for key in keys:
+        if not _join(db, location, key, untold=False) and key_of(db, key.op_id) != key:
+            db.execute(_SQL["untell"], {"op_id": key.op_id})
+
+
+def locations_untold(db: sqlite3.Connection) -> list[Location]:
+    """Where there are keys that the hub has not said it keeps."""
+    return [Location(location) for (location,) in db.execute(_SQL["locations_untold"])]
+
+
+def untold(db: sqlite3.Connection, location: Location, limit: int) -> tuple[RecordKey, ...]:
+    """Some of them."""
+    rows = db.execute(_SQL["untold"], {"location": location, "limit": limit})
+    return tuple(_all_read(rows))
+
+
+def told(db: sqlite3.Connection, keys: Sequence[RecordKey]) -> None:
+    """The hub keeps these; one that has changed since is to be told still."""
+    db.executemany(_SQL["told"], [{"op_id": each.op_id, "key": _packed(each)} for each in keys])
+
+
+def begin_epoch(db: sqlite3.Connection, epoch: Epoch) -> None:
+    """A session begins: a hub with another history is told everything again, and asked from the beginning."""
+    known = {bytes(each) for (each,) in db.execute(_SQL["epochs"])}
+    if known and known != {epoch}:
+        db.execute(_SQL["untell_all"])
+
+
+def place(db: sqlite3.Connection, location: Location) -> Place:
+    """How far a location's keys were read."""
+    row = db.execute(_SQL["place"], {"location": location}).fetchone()
+    if row is None:
+        return NOWHERE
+    sealers = unpack(bytes(row["sealers"]))
+    assert isinstance(sealers, list)
+    return Place(Epoch(bytes(row["epoch"])), row["upto"], tuple((one, two) for one, two in sealers))
+
+
+def save_place(db: sqlite3.Connection, location: Location, read: Place) -> None:
+    """Note how far, and who seals there."""
+    sealers = pack([list(each) for each in read.sealers])
+    values = {"location": location, "epoch": read.epoch, "upto": read.upto, "sealers": sealers}
+    db.execute(_SQL["save_place"], values)
+
+
+def want(db: sqlite3.Connection, location: Location) -> None:
+    """Note that this node wants to know who seals at a location that it does not write."""
+    if db.execute(_SQL["place"], {"location": location}).fetchone() is None:
+        save_place(db, location, NOWHERE)
+
+
+def places(db: sqlite3.Connection) -> list[Location]:
+    """Locations whose keys were asked for, or are wanted."""
+    return [Location(location) for (location,) in db.execute(_SQL["places"])]
+
+
+def locations(db: sqlite3.Connection) -> list[Location]:
+    """Where there are sealed records whose keys are held."""
+    return [Location(location) for (location,) in db.execute(_SQL["locations"])]
+
+
+def wrapped_for_others(
+    db: sqlite3.Connection,
+    location: Location,
+    key_ids: Iterable[bytes],
+    after: bytes,
+    limit: int,
+) -> list[RecordKey]:
+    """Keys of a location's records that are wrapped for others than exactly these, by op_id."""
+    values = {"location": location, "readers": _readers(key_ids), "after": after, "limit": limit}
+    return list(_all_read(db.execute(_SQL["other_readers"], values)))
+
+
+def damaged(db: sqlite3.Connection) -> Iterator[str]:
+    """The ids of the records whose keys cannot be read, or are those of another record."""
+    for op_id, key in db.execute(_SQL["all"]):
+        read = _read(key)
+        if read is None or read.op_id != op_id:
+            yield bytes(op_id).hex()
+
+
+def _join(db: sqlite3.Connection, location: Location, key: RecordKey, *, untold: bool) -> bool:
+    held = key_of(db, key.op_id)
+    if held is not None and not key.stands_before(held):
+        if held == key and not untold:
+            told(db, (key,))
+        return False
+    values = {
+        "op_id": key.op_id,
+        "location": location,
+        "key": _packed(key),
+        "readers": b"" if key.wraps is None else _readers(each.key_id for each in key.wraps),
+        "untold": int(untold),
+    }
+    db.execute(_SQL["keep"], values)
+    return True
+
+
+def _readers(key_ids: Iterable[bytes]) -> bytes:
+    return blake2b(b"".join(sorted(key_ids)), digest_size=8).digest()
+
+
+def _packed(key: RecordKey) -> bytes:
+    return pack(record_key_to_wire(key))
+
+
+def _read(key: bytes) -> RecordKey | None:
+    """None where a disk has damaged it: the hub's then stands in its place, and `verify` tells of it."""
+    try:
+        return record_key_from_wire(unpack(bytes(key)))
+    except ProtocolError:
+        return None
+
+
+def _all_read(rows: Iterable[tuple[bytes]]) -> Iterator[RecordKey]:
+    return (read for (key,) in rows if (read := _read(key)) is not None)

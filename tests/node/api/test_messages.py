@@ -1,0 +1,101 @@
+"""Messages over HTTP: what is no message is refused, and no token of the machine sends or reads one."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node.node import Node
+from protocol.limits import LETTER_CHARS_MAX
+from protocol.sealing import recovery_pair
+from tests.node.api.caller import ApiCaller, Http
+from tests.node.enrolled import Shop, enrolled_folder
+from tests.security.people.staff import Clock, hire, quickly, signed_in
+
+SECRET = "Marked-Text"
+HERE = {"origin": "S01", "to": "S01", "text": SECRET}
+SOME_ID = "00000000-0000-0000-0000-000000000000"
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    """Give the folder of node S01, in a chain with a recovery key."""
+    return enrolled_folder(tmp_path / "S01", recovery_key=recovery_pair(b"\x51" * 32).public)
+
+
+@pytest.fixture
+async def node(shop: Shop) -> Node:
+    """Give the node, at which people sign in quickly."""
+    return quickly(await Node.open(shop.folder, Clock().world()))
+
+
+@pytest.fixture
+async def ada(http: Http, operator: ApiCaller) -> ApiCaller:
+    """Give a clerk of the shop."""
+    await hire(operator, "ada", "clerk")
+    return await signed_in(http, "ada")
+
+
+async def sends(caller: ApiCaller, body: Any) -> Any:
+    headers = {"Idempotency-Key": "k1"}
+    return await caller.ask("POST", "/v1/messages", headers=headers, json=body)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {**HERE, "text": ""},
+        {**HERE, "text": "x" * (LETTER_CHARS_MAX + 1)},
+        {**HERE, "text": "\x1b[31m"},
+        {**HERE, "text": 1},
+        {**HERE, "role": "king"},
+        {**HERE, "about": {"collection": "users", "id": "ada"}},
+        {**HERE, "about": {"collection": "skus"}},
+        {**HERE, "by": "somebody else"},
+        {"to": "S01", "text": SECRET},
+    ],
+)
+async def test_what_is_no_message_is_refused_and_not_repeated(
+    ada: ApiCaller, wrong: dict[str, Any]
+) -> None:
+    reply = await sends(ada, wrong)
+    assert (reply.status, reply.code) == (422, "validation_failed")
+    assert SECRET.encode() not in reply.body
+
+
+async def test_no_token_of_the_machine_sends_or_reads_mail(
+    till: ApiCaller, operator: ApiCaller
+) -> None:
+    for caller in (till, operator):
+        reply = await sends(caller, HERE)
+        assert (reply.status, reply.code) == (403, "forbidden")
+        for method, path, body in (
+            ("GET", "/v1/messages", None),
+            ("GET", f"/v1/messages/{SOME_ID}", None),
+            ("POST", f"/v1/messages/{SOME_ID}/read", {}),
+        ):
+            reply = await caller.ask(method, path, json=body)
+            assert reply.status in {403, 404}, (method, path)
+
+
+async def test_a_message_within_a_shop_is_sent_listed_and_read_by_its_people(
+    ada: ApiCaller,
+) -> None:
+    reply = await sends(ada, HERE)
+    assert reply.status == 201, reply
+    assert SECRET.encode() not in reply.body
+    id_ = reply.json()["id"]
+    assert reply.headers["Location"] == f"/v1/messages/{id_}"
+    [listed] = (await ada.get("/v1/messages"))["items"]
+    assert (listed["id"], listed["text"], listed["by"]) == (id_, SECRET, "ada")
+    read = await ada.ask("POST", f"/v1/messages/{id_}/read", json={})
+    assert [receipt["by"] for receipt in read.json()["receipts"]] == ["ada"]
+    assert (await ada.ask("GET", f"/v1/messages/{SOME_ID}")).status == 404
+
+
+async def test_a_location_whose_keys_nobody_told_yet_is_told_to_be_tried_later(
+    ada: ApiCaller,
+) -> None:
+    reply = await sends(ada, {**HERE, "to": "S02"})
+    assert (reply.status, reply.code) == (503, "unavailable")
+    assert reply.headers["Retry-After"] == "1"
