@@ -19,16 +19,19 @@ from rich.table import Table
 from node import backup as backups
 from node import joining, showing, upkeep
 from node import selfcheck as own_check
-from node.app import make_app
 from node.backup import RestoreRefused
 from node.commands.answering import time_to_text
 from node.commands.requests import Refusal
 from node.config import NodeSettings, read_settings
 from node.enrolment import Enrolled, HubUnreachable, JoinRefused, hub_address
+from node.exchange import verifying
 from node.exchange.command import export_app, import_app
+from node.lan.command import lan_app
 from node.node import Node
+from node.people.command import user_app
 from node.replica import DATABASE_NAME
 from node.replica.identity import NotJoined
+from node.sealing_command import sealing_app
 from protocol.enrolment import code_from_text
 from protocol.errors import ProtocolError
 from protocol.ids import check_code
@@ -76,6 +79,9 @@ app = typer.Typer(
 )
 app.add_typer(import_app, name="import")
 app.add_typer(export_app, name="export")
+app.add_typer(lan_app, name="lan")
+app.add_typer(sealing_app, name="sealing")
+app.add_typer(user_app, name="user")
 
 Data = Annotated[Path, typer.Option("--data", help="The node's folder.", show_default=False)]
 Config = Annotated[
@@ -167,14 +173,20 @@ def token(
     revoke: Annotated[
         bool, typer.Option("--revoke", help="End every token of that name instead.")
     ] = False,
+    lan: Annotated[
+        bool, typer.Option("--lan", help="For a till on another machine: it counts only there.")
+    ] = False,
 ) -> None:
-    """Make a till's token and print it alone on stdout. It is shown once."""
+    """Make a till's token and print it alone on stdout. It is shown once.
+
+    With --lan it is the one token of that till: what it had before ends.
+    """
     check_code(name, "the name", chars_max=NAME_CHARS_MAX)
     folder = upkeep.joined_folder(data)
     if revoke:
         _say(f"Tokens ended: {upkeep.revoke_tokens(folder, name)}.")
     else:
-        made, older = upkeep.create_token(folder, name)
+        made, older = upkeep.create_token(folder, name, for_lan=lan)
         print(made)
         if older:
             still = "An older token" if older == 1 else f"{older} older tokens"
@@ -183,8 +195,25 @@ def token(
 
 
 @app.command(epilog="Example: everstock-node verify --data shop")
-def verify(data: Data, as_json: AsJson = False) -> None:
-    """Recompute the log's chain, the view and the digests; exit 1 if anything differs."""
+def verify(
+    data: Annotated[
+        Path | None, typer.Option("--data", help="The node's folder.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+    export: Annotated[
+        Path | None,
+        typer.Option("--export", metavar="FILE", help="What `export audit` wrote, on any machine."),
+    ] = None,
+) -> None:
+    """Recompute the log's chain, the view and the digests; exit 1 if anything differs.
+
+    With --export, check that FILE proves itself; with --data too, that it is of the chain which that node knows.
+    """
+    if export is not None:
+        code = verifying.verify_export(export, data, as_json=as_json)
+        raise typer.Exit(code)
+    if data is None:
+        raise typer.BadParameter("say which node's folder, or which --export", param_hint="--data")
     problems = upkeep.problems(data)
     if as_json:
         print(json.dumps({"ok": not problems, "problems": problems}, ensure_ascii=False))
@@ -240,6 +269,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 async def _serve(folder: Folder, settings: NodeSettings) -> int:
+    # Here, since all addresses with their types are made by it: a third of a second that other commands need not wait.
+    from node.app import make_app  # noqa: PLC0415
+
     host, port = settings.address()
     database = folder.path / DATABASE_NAME
     start = await asyncio.to_thread(
@@ -252,6 +284,7 @@ async def _serve(folder: Folder, settings: NodeSettings) -> int:
         verify_every_h=settings.verify_every_h,
         retention=settings.retention(),
         alerting=settings.alerting(),
+        kept=settings.kept(),
     )
     selfcheck.tell(start)
     if not await node.check() or start.to_verify:

@@ -5,13 +5,37 @@ cancelled meanwhile; so a token works once it is durable, and one that was revok
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import NamedTuple
 
-from node.commands.requests import Authority, Caller, Refusal
+from node.commands.requests import Authority, Caller, Person, Refusal
 from node.joining import OPERATOR
+from node.lan.tokens import KIND
 from node.replica import tokens
+from protocol.limits import WITNESSES_MAX
 from runtime.keys import new_token, token_digest
 from runtime.store import Store
 from runtime.world import World
+
+
+class SignedIn(NamedTuple):
+    """Somebody who has a session, or a shift at a till."""
+
+    person: Person
+    till: str
+    """Of a shift, the till's name; "" of a session."""
+    expires_ms: int
+    until_s: float
+    """The same on the monotonic clock, since this process knows of it: a clock put back lengthens nothing."""
+
+
+class Vouched(NamedTuple):
+    """Somebody who has just shown their PIN at a till, to see what somebody else records there."""
+
+    username: str
+    till: str
+    until_s: float
+    """On the monotonic clock; no process outlives it."""
 
 
 class Callers:
@@ -22,6 +46,7 @@ class Callers:
         world: for the time at which a token is made.
         held: what the store holds, by digest.
         end_revoked: `end_revoked(is_valid)` ends what was opened with a token whose digest is no longer valid.
+        change: `change(who)` has what is open go by what its caller is by now.
     """
 
     def __init__(
@@ -30,33 +55,80 @@ class Callers:
         world: World,
         held: Mapping[bytes, Caller],
         end_revoked: Callable[[Callable[[bytes], bool]], None],
+        change: Callable[[Callable[[bytes], Caller | None]], None] = lambda _: None,
     ) -> None:
         self._store = store
         self._world = world
         self._by_digest = dict(held)
         self._end_revoked = end_revoked
+        self._change = change
+        self._signed_in: Mapping[bytes, SignedIn] = {}
+        self._vouched: dict[bytes, Vouched] = {}
+        self.is_somebodys: Callable[[str], bool] = lambda _: False
+        """Whether a name is that of a person."""
+        self.shift_required = False
+        """Whether tills record nothing here without somebody who has signed on."""
 
     def authenticate(self, token: str) -> Caller | None:
-        """Who holds this token."""
-        return self._by_digest.get(token_digest(token))
+        """Who holds this token; nobody by that of a shift, which goes with its till's."""
+        digest = token_digest(token)
+        return self._by_digest.get(digest) or self._of_session(digest)
+
+    def on_shift(self, till: Caller, token: str) -> Caller | None:
+        """A till with whoever has signed on at it by this token; None when nobody has, or the shift is over."""
+        found = self._signed_in.get(token_digest(token))
+        if found is None or found.till != till.name or till.authority is not Authority.TILL:
+            return None
+        return None if self._is_over(found) else replace(till, person=found.person)
+
+    def vouch(self, digest: bytes, vouched: Vouched) -> None:
+        """Know who has shown their PIN, by the digest of the token that they got for it."""
+        now_s = self._world.monotonic_s()
+        standing = {k: one for k, one in self._vouched.items() if one.until_s > now_s}
+        self._vouched = dict([*standing.items(), (digest, vouched)][-WITNESSES_MAX:])
+
+    def seen_by(self, caller: Caller, token: str) -> Caller | None:
+        """The same caller with the witness of this token; None when nobody is, or not any more."""
+        found = self._vouched.get(token_digest(token))
+        if found is None or found.till != caller.name or found.until_s <= self._world.monotonic_s():
+            return None
+        return replace(caller, witness=found.username)
+
+    def let_in(self, signed_in: Mapping[bytes, SignedIn]) -> None:
+        """Know who has signed in, by the digest of the token; whoever has not any more loses what it had opened."""
+        before, self._signed_in = self._signed_in, signed_in
+        if before.keys() - signed_in.keys():
+            self._end_revoked(self.is_valid)
+        if any(before[one].person != now.person for one, now in signed_in.items() if one in before):
+            self._change(self.who)
+
+    def who(self, credential: bytes) -> Caller | None:
+        """Whom the token with this digest stands for now."""
+        return self._by_digest.get(credential) or self._of_session(credential)
 
     def is_valid(self, credential: bytes) -> bool:
         """Whether the token with this digest still stands for somebody."""
-        return credential in self._by_digest
+        return credential in self._by_digest or self._of_session(credential) is not None
 
     def count_tokens(self, name: str) -> int:
         """How many tokens of a till there are."""
         return list(self._by_digest.values()).count(Caller(name, Authority.TILL))
 
-    async def create_token(self, name: str) -> str:
+    async def create_token(self, name: str, *, for_lan: bool = False) -> str:
         """Make a till's token. Durable on return; the token is shown here and never again.
 
+        One `for_lan` is that of one device on another machine: every other token of its name ends first.
+
         Raises:
-            Refusal: `validation_failed` for the operator's name, whose remembered answers are its own.
+            Refusal: `validation_failed` for the operator's name, and somebody's, whose remembered answers are their own.
         """
         if name == OPERATOR.name:
             raise Refusal("validation_failed", "this name is the operator's")
-        token, caller = new_token("till"), Caller(name, Authority.TILL)
+        if self.is_somebodys(name):
+            raise Refusal("validation_failed", "this name is somebody's who signs in here")
+        if for_lan:
+            await self.revoke_tokens(name)
+        token, caller = new_token(KIND if for_lan else "till"), Caller(name, Authority.TILL)
         digest = token_digest(token)
         await self._store.write(
             lambda db: tokens.add(db, digest, caller, self._world.now_ms()),
@@ -73,3 +145,13 @@ class Callers:
             self._end_revoked(self.is_valid)
 
         return await self._store.write(lambda db: tokens.revoke(db, ended), committed=forget)
+
+    def _of_session(self, digest: bytes) -> Caller | None:
+        found = self._signed_in.get(digest)
+        if found is None or found.till or self._is_over(found):
+            return None
+        return Caller(found.person.name, Authority.PERSON, found.person)
+
+    def _is_over(self, found: SignedIn) -> bool:
+        world = self._world
+        return world.now_ms() >= found.expires_ms or world.monotonic_s() >= found.until_s

@@ -12,12 +12,12 @@ from typing import Final
 
 import structlog
 
-from node.inquiry import Answer, Ends
+from node.inquiry import Ends
 from node.intake import Intake, Step
 from node.replica import claims, log, scopes
 from node.replica.claims import Asked
 from protocol.frames.feed import Page
-from protocol.frames.repair import Claim, Claimed
+from protocol.frames.repair import Answer, Claim, Claimed
 from protocol.ids import Scope, Seq
 from runtime.store import Store
 

@@ -6,13 +6,17 @@ Rule: a setting that cannot be used is an error with one sentence, never a warni
 
 import ssl
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from node.alerting.settings import Alerting, AlertSettings
+from node.replica.kept import Kept
 from node.replica.retention import Retention
+from protocol.certificate import ALL
+from protocol.ids import code_fault
 from protocol.limits import (
+    LOCATIONS_PER_NODE_MAX,
     RETAINED_DAYS,
     RETAINED_DAYS_MAX,
     RETAINED_DAYS_MIN,
@@ -25,8 +29,18 @@ from runtime.settings import SettingsError, load_settings
 ENV_PREFIX: Final = "EVERSTOCK_NODE_"
 
 
+def _location(code: str) -> str:
+    if code != ALL and (fault := code_fault(code)):
+        raise ValueError(f"a location {fault}")
+    return code
+
+
 class NodeSettings(DaemonSettings, AlertSettings):
     """Everything an operator can choose."""
+
+    instead: ClassVar[str] = (
+        "; `everstock-node lan on` makes both, and serves tills there beside this machine"
+    )
 
     listen: str = "127.0.0.1:7310"
     hub_ca: Path | None = None
@@ -35,6 +49,10 @@ class NodeSettings(DaemonSettings, AlertSettings):
     retain_days_without_backup: Annotated[
         int, Field(ge=RETAINED_DAYS_WITHOUT_BACKUP_MIN, le=RETAINED_DAYS_MAX)
     ] = RETAINED_DAYS_WITHOUT_BACKUP
+    history_locations: Annotated[
+        tuple[Annotated[str, AfterValidator(_location)], ...],
+        Field(max_length=LOCATIONS_PER_NODE_MAX),
+    ] = ()
 
     def check(self) -> None:
         """Find now what would stop the daemon later.
@@ -45,6 +63,10 @@ class NodeSettings(DaemonSettings, AlertSettings):
         self.hub_tls()
         if self.retain_days_without_backup < self.retain_days:
             raise SettingsError("retain_days_without_backup is less than retain_days.")
+
+    def kept(self) -> Kept:
+        """Of which locations movements are kept, beside those that the node writes."""
+        return Kept(frozenset(self.history_locations))
 
     def retention(self) -> Retention:
         """How long the log goes back."""

@@ -6,22 +6,27 @@ decided by who it is, in `commands.depicting`.
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Final, Protocol, TypeVar
 
 import orjson
 
 from node.commands import documents as commands
 from node.commands import saving
-from node.commands.depicting import document_body, document_json, sees_office_part
+from node.commands.depicting import document_body, document_shown
 from node.commands.documents import Written
+from node.commands.editable import values_of
 from node.commands.movements import Here
 from node.commands.requests import Caller, Refusal
+from node.commands.rights import has_right, sees
 from node.commands.saving import Row, Saved
 from node.live.events import id_of
 from node.replica import documents
-from node.replica.documents import DocumentQuery
+from node.replica.documents import DocumentQuery, Held
+from protocol.access.table import action
 from protocol.declarations.editing import Asked
+from protocol.declarations.naming import locations_of
 from protocol.declarations.vocabulary import Collection
 from runtime.store import Store
 
@@ -117,7 +122,9 @@ class Documents:
     async def one(self, caller: Caller, collection: Collection, id_: str) -> bytes | None:
         """A document as JSON, as this caller may see it; None when there is none."""
         held = await self._store.read(lambda db: documents.one(db, collection, id_))
-        return None if held is None else document_body(collection, held, caller)
+        if held is None or not self._sees(caller, collection)(held):
+            return None
+        return document_body(collection, held, caller)
 
     async def page(self, caller: Caller, query: DocumentQuery) -> bytes:
         """A page of a list as JSON, as this caller may see it.
@@ -125,13 +132,28 @@ class Documents:
         Raises:
             Refusal: `validation_failed` for a foreign cursor.
         """
-        for_office = sees_office_part(caller)
+        shown = partial(document_shown, query.collection, caller)
+        sees_it = self._sees(caller, query.collection)
         # Written by the reader's thread: a thousand documents take the event loop long enough to be felt at a till.
-        return await self._store.read(lambda db: _page(db, query, for_office=for_office))
+        return await self._store.read(lambda db: _page(db, query, sees_it, shown))
+
+    def _sees(self, caller: Caller, collection: Collection) -> Callable[[Held], bool]:
+        """Whether a document is shown to a caller: to whoever may read one of its locations'."""
+        certificate, right = self._here().certificate, action(f"{collection.name}.read")
+        if not collection.locations:
+            return lambda _: has_right(caller, right)
+        return lambda held: sees(
+            caller, certificate, right, locations_of(collection, values_of(collection, held))
+        )
 
 
-def _page(db: sqlite3.Connection, query: DocumentQuery, *, for_office: bool) -> bytes:
+def _page(
+    db: sqlite3.Connection,
+    query: DocumentQuery,
+    sees_it: Callable[[Held], bool],
+    show: Callable[[Held], Mapping[str, object]],
+) -> bytes:
     found = documents.page(db, query)
-    items = [document_json(query.collection, held, for_office=for_office) for held in found.items]
+    items = [show(held) for held in found.items if sees_it(held)]
     shown = {"items": items, "next": found.following, "changes": id_of(found.life, found.head)}
     return orjson.dumps(shown)

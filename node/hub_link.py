@@ -6,27 +6,36 @@ of them and is done before the next frame is looked at. So the cursor is never a
 """
 
 import asyncio
+import itertools
 import sqlite3
+from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
 from node import departing, setbacks
+from node.checkpoints import CheckpointKeeper
 from node.claiming import Claiming
 from node.feeding import Feeding
 from node.inquiry import Ends, Inquiry
 from node.intake import Intake
-from node.local import Local, take_certificate, take_clock_offset
+from node.local import Local, take_certificate, take_clock_offset, take_let_go
 from node.metrics import NodeMetrics
 from node.pulling import Pulling
 from node.reach import Reach
 from node.repairing import Repairing
 from node.replica import identity, log, resuming
+from node.sealing.keeping import Keeping
 from protocol.errors import Code, ProtocolError
 from protocol.frames.handshake import Close, Welcome
 from protocol.ids import ChainHash, Scope, Seq
-from protocol.limits import BATCH_OPERATIONS_MAX, CLOCK_EXCHANGE_S, HANDSHAKE_S_MAX
+from protocol.limits import (
+    BATCH_OPERATIONS_MAX,
+    CHECKPOINT_EVERY_S,
+    CLOCK_EXCHANGE_S,
+    HANDSHAKE_S_MAX,
+)
 from protocol.session.hello import LocalLog
 from protocol.session.node import NodeSession, State, fill_batch
 from protocol.session.node_actions import (
@@ -40,20 +49,32 @@ from protocol.session.node_actions import (
     StoreAcknowledged,
     StoreCaughtUp,
     StoreCertificate,
+    StoreCheckpoints,
     StoreDepartures,
     StorePage,
     StoreQuarantined,
     StoreScopes,
     Welcomed,
 )
+from protocol.wire import CHECKPOINTS, SEALED
 from runtime.line import Line, TextReceived
 from runtime.store import Store
 from runtime.world import World
 
+_EXCHANGES_A_CHECKPOINT: Final = round(CHECKPOINT_EVERY_S / CLOCK_EXCHANGE_S)
 _IN_PASSING: Final = (Send, StoreAcknowledged, StorePage, StoreCaughtUp)
 """What does not wait until all that came before is stored."""
 
 _log = structlog.get_logger(__name__)
+
+
+class BesideTheLog(NamedTuple):
+    """What a session exchanges with the hub that is no part of the log."""
+
+    keys: Keeping
+    """Those of sealed records."""
+    checkpoints: CheckpointKeeper
+    """What either side signed of its history."""
 
 
 class HubLink:
@@ -68,6 +89,7 @@ class HubLink:
         local: Local,
         metrics: NodeMetrics,
         wake: asyncio.Event,
+        beside: BesideTheLog,
     ) -> None:
         self._line = line
         self._session = session
@@ -76,6 +98,9 @@ class HubLink:
         self._local = local
         self._metrics = metrics
         self._wake = wake
+        self._keeping, self._checkpoints = beside
+        self._hub_witnesses = False
+        """Whether the hub takes this log's signed head, and tells its checkpoints."""
         self._closed: Close | None = None
         self._intake = Intake(store)
         self._inquiry = self._new_inquiry()
@@ -115,13 +140,9 @@ class HubLink:
         repairing = Repairing(
             self._store, self._world, self._metrics, self._local.replica, ends, wake
         )
-        pulling = Pulling(
-            self._store,
-            self._local.replica,
-            lambda: self._local.identity.certificate.writes,
-            ends,
-        )
-        askers = (claiming, repairing, pulling)
+        pulling = Pulling(self._store, self._local, ends)
+        askers = (claiming, repairing, self._keeping, pulling)
+        self._local.look_at_keys = wake.set
         return Inquiry(self._session, self._carry_out, wake, ends, askers)
 
     async def _receive(self) -> None:
@@ -157,17 +178,24 @@ class HubLink:
                     await self._carry_out(self._session.push(prev, batch))
 
     async def _compare_clocks(self) -> None:
-        while True:
+        for exchange in itertools.count(1):
             await asyncio.sleep(CLOCK_EXCHANGE_S)
             if self._session.state is State.LIVE:
                 pending = await self._store.read(_count_pending)
                 await self._carry_out(self._session.ping(self._world.now_ms(), pending))
+                if exchange % _EXCHANGES_A_CHECKPOINT == 0:
+                    await self._tell_head()
+
+    async def _tell_head(self) -> None:
+        if self._hub_witnesses:
+            head, newest = await self._checkpoints.own_head(), await self._checkpoints.newest()
+            await self._carry_out(self._session.tell_head(head, newest))
 
     async def _carry_out(self, actions: list[Action]) -> None:
         for action in actions:
             await self._do(action)
 
-    async def _do(self, action: Action) -> None:  # noqa: C901, PLR0912 - one case for each action of the session
+    async def _do(self, action: Action) -> None:  # noqa: C901, PLR0912, PLR0915 - one case for each action of the session
         if not isinstance(action, _IN_PASSING):
             await self._intake.drain()
         match action:
@@ -195,6 +223,8 @@ class HubLink:
                 await self._take_certificate(certificate)
             case StoreDepartures(records):
                 await departing.keep(self._store, self._local.identity, records)
+            case StoreCheckpoints(told):
+                await self._checkpoints.take(told)
             case ClockMeasured(offset_ms):
                 await take_clock_offset(self._store, self._world, self._local, offset_ms)
             case Answered(answer):
@@ -203,8 +233,10 @@ class HubLink:
                 if history_gap:
                     await setbacks.note_gap(self._store, self._world, detail)
                 self._closed = Close(Code.NEW_REPLICA_REQUIRED, detail, 0)
-            case Ended(close):
+            case Ended(close, proved):
                 self._closed = close
+                if proved and close.code is Code.RETIRED:
+                    await take_let_go(self._store, self._world, self._local)
 
     async def _welcomed(self, welcome: Welcome, clock_offset_ms: int) -> None:
         def take_up(db: sqlite3.Connection) -> tuple[set[Scope], LocalLog]:
@@ -214,11 +246,15 @@ class HubLink:
         gone, local_log = await self._store.write(take_up, background=True)
         self._metrics.feed_lag.begin_session(welcome.epoch)
         self._local.clock_offset_ms = clock_offset_ms
+        self._local.identity = replace(self._local.identity, let_go_at_ms=None)
         await self._go_on(welcome.acked, welcome.chain, local_log)
         untold = await departing.unknown_to(self._store, welcome.departed)
         await self._carry_out(self._session.tell_departures(untold))
         await self._reach.let_go(sorted(gone))
+        self._keeping.begin(welcome.epoch, is_offered=SEALED in welcome.features)
         self._inquiry.begin(welcome.features)
+        self._hub_witnesses = CHECKPOINTS in welcome.features
+        await self._tell_head()
 
     async def _compare(self, acked: Seq, chain: ChainHash) -> None:
         local_log = await self._store.read(
@@ -243,6 +279,7 @@ class HubLink:
         is_news = await take_certificate(self._store, self._local, data)
         if is_news and self._session.state is State.LIVE:
             await self._reach.let_go_unread()
+            self._local.keys_changed()  # the chain may have a recovery key since
 
 
 def _count_pending(db: sqlite3.Connection) -> int:

@@ -11,13 +11,11 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Final, Protocol
 
 from protocol.frames.feed import Page
-from protocol.frames.repair import Buckets, Claimed, Digests, Ledger, Question
+from protocol.frames.repair import Answer, Question
 from protocol.ids import HubSeq, Scope
 from protocol.session.node import NodeSession
 from protocol.session.node_actions import Action
 from protocol.wire import REPAIR
-
-Answer = Claimed | Digests | Buckets | Page | Ledger
 
 LOOK_AGAIN_S: Final = 30.0
 """How late what is due by the clock may be noticed."""

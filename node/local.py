@@ -4,15 +4,21 @@ Invariant: who the node is changes in memory only once it is durable, and only b
 node; a certificate older than the one held changes nothing.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from node.replica import identity
 from node.replica.identity import NodeIdentity
+from node.replica.kept import NONE_BESIDE_OWN, Kept
 from protocol.certificate import verify
 from protocol.errors import Code, ProtocolError
 from protocol.ids import ReplicaId
 from runtime.store import Store
 from runtime.world import World
+
+
+def _nothing() -> None:
+    return None
 
 
 @dataclass(slots=True)
@@ -22,10 +28,18 @@ class Local:
     identity: NodeIdentity
     replica: ReplicaId
     clock_offset_ms: int | None
+    kept: Kept = NONE_BESIDE_OWN
+    """Of which locations it keeps movements, beside those that it writes; as it was set."""
     connected: bool = False
     heard_all: bool = False
     """Whether the hub has sent everything that it had when this session began, and it is stored."""
     last_error: str | None = None
+    look_at_keys: Callable[[], None] = _nothing
+    """Has an open session look whether keys of sealed records wait to be handed to the hub; nothing without one."""
+
+    def keys_changed(self) -> None:
+        """Keys of sealed records changed here: a session, if one is open, hands them in soon."""
+        self.look_at_keys()
 
 
 async def take_certificate(store: Store, local: Local, data: bytes) -> bool:
@@ -51,6 +65,20 @@ async def take_certificate(store: Store, local: Local, data: bytes) -> bool:
         lambda db: identity.save_certificate(db, data), background=True, committed=known
     )
     return True
+
+
+async def take_let_go(store: Store, world: World, local: Local) -> None:
+    """Take it that this node was retired: it records nothing more until a hub lets it in. Durable on return.
+
+    Raises:
+        StoreError: nothing was kept.
+    """
+    at_ms = world.now_ms()
+
+    def known(_: None) -> None:
+        local.identity = replace(local.identity, let_go_at_ms=at_ms)
+
+    await store.write(lambda db: identity.save_let_go(db, at_ms), background=True, committed=known)
 
 
 async def take_clock_offset(store: Store, world: World, local: Local, offset_ms: int) -> None:

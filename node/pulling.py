@@ -1,17 +1,21 @@
-"""Other replicas' movements at this node's own locations, fetched from the hub's ledger into the list of movements.
+"""Other replicas' movements at the locations whose history this node keeps, fetched from the hub's ledger into the list.
 
 Invariant: how far the ledger was read moves in the transaction that lists what was read, so nothing is missed or listed
 twice; own operations are known by their ids. It comes after everything else, and only when another replica has written.
 """
 
-from collections.abc import Callable, Collection, Mapping
+import sqlite3
+from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
-from node.inquiry import Answer, Ends
+from node.inquiry import Ends
+from node.local import Local
 from node.replica import movements
+from node.replica.kept import locations
+from protocol.certificate import Certificate
 from protocol.frames.feed import Page
-from protocol.frames.repair import AskLedger, Ledger
+from protocol.frames.repair import Answer, AskLedger, Ledger
 from protocol.ids import Location, ReplicaId, Seq, stock_scope
 from runtime.store import Store
 
@@ -22,18 +26,11 @@ PIECE_OPERATIONS: Final = 50
 
 
 class Pulling:
-    """The history of one session. `writes()` are the locations that this node writes by now."""
+    """The history of one session. `local` says which locations those are by now."""
 
-    def __init__(
-        self,
-        store: Store,
-        replica: ReplicaId,
-        writes: Callable[[], Collection[Location]],
-        ends: Ends,
-    ) -> None:
+    def __init__(self, store: Store, local: Local, ends: Ends) -> None:
         self._store = store
-        self._replica = replica
-        self._writes = writes
+        self._local = local
         self._ends = ends
         self._has_begun = False
         self._due: set[Location] = set()
@@ -59,18 +56,17 @@ class Pulling:
                 movements.pull, location=answer.location, items=piece, upto=piece[-1].position
             )
             await self._store.write(pull, background=True)
-        pull = partial(movements.pull, location=answer.location, items=(), upto=answer.upto)
-        await self._store.write(pull, background=True)
+        await self._store.write(partial(_ended, answer=answer), background=True)
         if answer.more:
             self._due.add(answer.location)
 
     async def page_put(self, page: Page) -> None:
         """See `Asker`. The page says how far each log is inside its scope."""
         family, _, place = page.scope.partition(":")
-        if family != "stock" or place not in self._writes():
+        if family != "stock" or not self._local.kept.includes(self._certificate, place):
             return
         location = Location(place)
-        others = {each: seq for each, seq in page.inside.items() if each != self._replica}
+        others = {each: seq for each, seq in page.inside.items() if each != self._local.replica}
         if others != self._others.get(location, {}):
             self._others[location] = others
             self._due.add(location)
@@ -79,4 +75,16 @@ class Pulling:
         """See `Asker`. A session that was cut may have left something to fetch."""
         if not self._has_begun:
             self._has_begun = True
-            self._due.update(self._writes())
+            certificate, kept = self._certificate, self._local.kept
+            due = await self._store.read(lambda db: locations(db, certificate, kept))
+            self._due.update(map(Location, due))
+
+    @property
+    def _certificate(self) -> Certificate:
+        return self._local.identity.certificate
+
+
+def _ended(db: sqlite3.Connection, answer: Ledger) -> None:
+    movements.pull(db, answer.location, (), answer.upto)
+    if not answer.more:
+        movements.note_whole(db, answer.location)

@@ -61,9 +61,8 @@ class Reach:
 
     async def acknowledged(self) -> None:
         """An acknowledgement was put into the intake: have what it contains taken off what is left behind."""
-        for scope in sorted(self._leaving):
-            await self._intake.put(Step(partial(self._finish_leaving, scope=scope), lambda: None))
+        if self._leaving:
+            await self._intake.put(Step(self._finish_leaving, lambda: None))
 
-    def _finish_leaving(self, db: sqlite3.Connection, scope: Scope) -> None:
-        if recovery.let_acknowledged_go(db, scope):
-            self._leaving.discard(scope)
+    def _finish_leaving(self, db: sqlite3.Connection) -> None:
+        self._leaving -= recovery.let_acknowledged_go(db, self._leaving)

@@ -14,7 +14,9 @@ from node.commands.documents import Written
 from node.commands.lots import Acknowledgement
 from node.commands.movements import Here
 from node.commands.requests import Caller
+from node.local import Local
 from node.replica import documents, tracing
+from node.replica.kept import locations
 from node.replica.tracing import Holder, Taken
 from protocol.declarations.catalogue import LOTS
 from protocol.declarations.naming import id_of
@@ -38,10 +40,12 @@ class TraceQuery:
 
 
 class Recalls:
-    """Those of one node. `write` runs a transaction and wakes the uplink, `here` is what recording needs to know."""
+    """Those of one node. `write` runs a transaction and wakes the uplink, `here` is what recording needs to know, `local`
+    says whose movements are kept here."""
 
-    def __init__(self, store: Store, write: Write, here: Callable[[], Here]) -> None:
+    def __init__(self, store: Store, write: Write, here: Callable[[], Here], local: Local) -> None:
         self._store = store
+        self._local = local
         self._write = write
         self._here = here
 
@@ -65,11 +69,15 @@ class Recalls:
         Raises:
             Refusal: `validation_failed` for a foreign cursor.
         """
-        writes = self._here().certificate.writes
-        return await self._store.read(lambda db: _trace(db, query, writes))
+        certificate, kept = self._local.identity.certificate, self._local.kept
+
+        def read(db: sqlite3.Connection) -> Json | None:
+            return _trace(db, query, locations(db, certificate, kept))
+
+        return await self._store.read(read)
 
 
-def _trace(db: sqlite3.Connection, query: TraceQuery, writes: tuple[str, ...]) -> Json | None:
+def _trace(db: sqlite3.Connection, query: TraceQuery, movements_of: list[str]) -> Json | None:
     sku, lot = query.sku, query.lot
     held = documents.one(db, LOTS, id_of([sku, lot]))
     holders = {one.location: one for one in tracing.holders(db, sku, lot)}
@@ -77,7 +85,7 @@ def _trace(db: sqlite3.Connection, query: TraceQuery, writes: tuple[str, ...]) -
         return None
     recalled_ms = tracing.recalled_ms(db, sku, lot)
     fields = {} if held is None else held.fields
-    answers = _answers(fields, recalled_ms)
+    answers = answers_of(fields, recalled_ms)
     for location in answers:
         holders.setdefault(location, Holder(location, 0, 0, 0))
     taken, following = tracing.taken(db, sku, lot, query.limit, query.cursor)
@@ -93,14 +101,14 @@ def _trace(db: sqlite3.Connection, query: TraceQuery, writes: tuple[str, ...]) -
         "unacknowledged": []
         if recalled_ms is None
         else sorted(location for location in holders if location not in answers),
-        "movements_of": sorted(writes),
+        "movements_of": movements_of,
         "items": [_taken_json(one, sku, lot) for one in taken],
         "next": following,
     }
 
 
-def _answers(fields: Mapping[str, object], recalled_ms: int | None) -> dict[str, Json]:
-    """What locations answered to the recall that stands."""
+def answers_of(fields: Mapping[str, object], recalled_ms: int | None) -> dict[str, Json]:
+    """What locations answered to the recall that stands, by location: `by`, `at`, `set_aside`."""
     if recalled_ms is None:
         return {}
     (declared,) = (one for one in LOTS.entries if one.of_locations)

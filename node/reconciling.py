@@ -13,8 +13,6 @@ Invariants:
 - It all goes in pieces of the background that no till notices.
 """
 
-import asyncio
-import contextlib
 import sqlite3
 from collections.abc import Callable
 from functools import partial
@@ -22,6 +20,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
+from node.chores import Chore
 from node.commands import owing as books
 from node.commands.movements import Here
 from node.commands.owing import Owed
@@ -31,7 +30,7 @@ from node.replica import claims, identity, owing, scopes
 from node.replica.owing import Mark
 from protocol.certificate import Role
 from protocol.effects import DocumentKey
-from runtime.store import Store, StoreError
+from runtime.store import Store
 
 INTERVAL_S: Final = 1.0
 """Changes of a second are looked at together."""
@@ -77,35 +76,15 @@ class Reconciling:
         self._recorded = recorded
         self._jitter_ms = jitter_ms
         self._office_waits_ms = int(office_waits_s * 1000)
-        self._news = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._chore = Chore(store, "reconciling", self._look_when_caught_up)
 
     def start(self) -> None:
         """Begin to look after the books; returns at once."""
-        assert self._task is None, "started once"
-        self._store.on_commit(self._news.set)
-        self._task = asyncio.create_task(self._run(), name="reconciling")
-        self._task.add_done_callback(_note_crash)
+        self._chore.start(interval_s=INTERVAL_S, again_s=LOOK_AGAIN_S)
 
     async def stop(self) -> None:
         """End it. What was not looked at is looked at after the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _run(self) -> None:
-        """For ever. What fails is logged and done the next time."""
-        while True:
-            self._news.clear()
-            try:
-                if await self._is_caught_up():
-                    await self.look()
-            except StoreError as error:
-                _log.warning("documents' books could not be looked after", reason=str(error))
-            await asyncio.sleep(INTERVAL_S)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_AGAIN_S):
-                    await self._news.wait()
+        await self._chore.stop()
 
     async def look(self) -> None:
         """Look at every document that changed since the last look, and book what is due. Durable on return.
@@ -119,6 +98,10 @@ class Reconciling:
         while due := await self._store.read(self._due):
             for key in due:
                 await self._book(key)
+
+    async def _look_when_caught_up(self) -> None:
+        if await self._is_caught_up():
+            await self.look()
 
     async def _is_caught_up(self) -> bool:
         if not (self._local.connected and self._local.heard_all):
@@ -168,12 +151,6 @@ class Reconciling:
             # The document is full, or a total is: nothing that waiting would help.
             _log.error("what a document owes cannot be booked", document=key, reason=str(refusal))
             await self._store.write(lambda db: owing.end(db, key), background=True)
-
-
-def _note_crash(task: asyncio.Task[None]) -> None:
-    # A bug ended it. The tills sell on, and the books are put right after the next start.
-    if not task.cancelled() and (error := task.exception()) is not None:
-        _log.critical("looking after documents' books has crashed", error=repr(error))
 
 
 def _is_settled(db: sqlite3.Connection) -> bool:

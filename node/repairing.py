@@ -12,7 +12,7 @@ from functools import partial
 
 import structlog
 
-from node.inquiry import Answer, Ends
+from node.inquiry import Ends
 from node.metrics import NodeMetrics
 from node.replica import identity, incidents, mending, scopes
 from node.replica.incidents import IncidentCode
@@ -24,6 +24,7 @@ from protocol.digest import BUCKETS, Digest
 from protocol.effects import DocumentKey
 from protocol.frames.feed import Page
 from protocol.frames.repair import (
+    Answer,
     AskBuckets,
     AskDigests,
     Buckets,

@@ -42,7 +42,7 @@ def figures(db: sqlite3.Connection, now_ms: int) -> Figures:
         pending=max(0, log.head(db).seq - position.acked),
         oldest_pending_ms=None if oldest_ms is None else max(0, now_ms - oldest_ms),
         quarantined=log.count_quarantined(db),
-        caught_up=_is_caught_up(db, position),
+        caught_up=is_caught_up(db, position),
         least_cursor=min((cursor for cursor, _ in scopes.held(db).values()), default=0),
         contact_age_ms=None if contact_ms is None else max(0, now_ms - contact_ms),
         retained=retention.count(db),
@@ -57,7 +57,7 @@ def sync_status(db: sqlite3.Connection, now_ms: int) -> dict[str, object]:
         "connected": False,
         "name": who.certificate.name,
         "role": who.certificate.role.value,
-        "writes": list(who.certificate.writes),
+        "writes": list(who.rights.writes),
         "hub": who.hub_url,
         "replica": position.replica.hex(),
         "epoch": None if position.epoch is None else position.epoch.hex(),
@@ -65,7 +65,7 @@ def sync_status(db: sqlite3.Connection, now_ms: int) -> dict[str, object]:
         "oldest_pending_age_s": None if oldest_ms is None else max(0, now_ms - oldest_ms) // 1000,
         "acked": position.acked,
         "stable": position.stable,
-        "caught_up": _is_caught_up(db, position),
+        "caught_up": is_caught_up(db, position),
         "cursors": {scope: cursor for scope, (cursor, _) in scopes.held(db).items()},
         "last_contact_at": (
             None
@@ -81,7 +81,7 @@ def sync_status(db: sqlite3.Connection, now_ms: int) -> dict[str, object]:
     }
 
 
-def _is_caught_up(db: sqlite3.Connection, position: Position) -> bool:
+def is_caught_up(db: sqlite3.Connection, position: Position) -> bool:
     """Whether what is shown is what the hub has, and our own on top: after a loss, once the hub has said what it has."""
     return position.epoch is not None and scopes.all_caught_up(db) and not claims.are_due(db)
 

@@ -1,7 +1,7 @@
 """The node's stocktakes: what surfaces do with them and ask of them.
 
 Invariant: an act is one transaction, durable before its answer leaves; nothing here waits for the hub. What a caller is
-shown of a blind count is decided in `commands.variance`.
+shown of a blind count is decided in `commands.variance`. With a count is kept what it knew of (`exceptions.lateness`).
 """
 
 import sqlite3
@@ -13,6 +13,8 @@ from node.commands.documents import Written
 from node.commands.movements import Here
 from node.commands.requests import Caller
 from node.commands.stocktakes import Wish
+from node.exceptions import lateness
+from protocol.workflows.stocktakes import Verb
 from runtime.store import Store
 
 Write = Callable[[Callable[[sqlite3.Connection], Written]], Awaitable[Written]]
@@ -28,7 +30,15 @@ class Stocktakes:
 
     async def act(self, caller: Caller, id_: str, wish: Wish, key: str) -> Written:
         """Do something with a stocktake; see `commands.stocktakes.act`. Durable on return."""
-        return await self._write(lambda db: commands.act(db, self._here(), caller, id_, wish, key))
+
+        def act(db: sqlite3.Connection) -> Written:
+            here = self._here()
+            written = commands.act(db, here, caller, id_, wish, key)
+            if wish.verb is Verb.COUNT and not written.replayed:
+                lateness.note_counts(db, here, id_)
+            return written
+
+        return await self._write(act)
 
     async def variance(self, caller: Caller, id_: str) -> dict[str, object]:
         """The report as this caller may see it; see `commands.variance.report`.

@@ -8,20 +8,26 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from itertools import islice
+from dataclasses import asdict
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from node.checkpoints import HEAD_FILE
+from node.joining import OPERATOR
 from node.node import Node
+from node.people.administering import Act, Administered, administer
 from node.replica import DATABASE_NAME, SCHEMA, identity, verify
 from node.replica.identity import NotJoined
 from node.showing import sync_status, verified
+from protocol.access.table import PersonRole
 from protocol.errors import ProtocolError
+from protocol.sealing import KeyPair, recovery_from_text, recovery_pair
 from runtime.backup import integrity_problems
 from runtime.connection import connect_reader
 from runtime.control import call_daemon
 from runtime.errors import StoreError, StoreUnavailable
-from runtime.folder import Folder, FolderBusy
+from runtime.folder import Folder, FolderBusy, FolderError
 from runtime.migrations import describe, schema_problems, version_of
 from runtime.readers import read_snapshot
 from runtime.service import run
@@ -64,14 +70,20 @@ def status(folder: Folder) -> Mapping[str, object]:
     return {**shown, **verified(read_outcome(folder))}
 
 
-def create_token(folder: Folder, name: str) -> tuple[str, int]:
+def create_token(folder: Folder, name: str, *, for_lan: bool = False) -> tuple[str, int]:
     """Make a till's token; it works at once, also at a running daemon. Durable on return.
 
-    Answers the token, and how many older ones of that name work still.
+    One `for_lan` is a till's on another machine, and its only one. Answers the token, and how many older ones of that name work still.
 
     Raises: NotJoined, StoreError, FolderError, DaemonRefused.
     """
-    answer = _told(folder, "tokens", {"name": name}, lambda node: _token_answer(node, name))
+    body = {"name": name, "lan": for_lan}
+    answer = told(
+        folder,
+        "tokens",
+        body,
+        lambda: run_alone(folder, lambda node: _token_answer(node, name, for_lan=for_lan)),
+    )
     return str(answer["token"]), int(str(answer.get("older", 0)))
 
 
@@ -80,10 +92,54 @@ def revoke_tokens(folder: Folder, name: str) -> object:
 
     Raises: NotJoined, StoreError, FolderError, DaemonRefused.
     """
-    answer = _told(
-        folder, "tokens/revoke", {"name": name}, lambda node: _revoked_answer(node, name)
+    answer = told(
+        folder,
+        "tokens/revoke",
+        {"name": name},
+        lambda: run_alone(folder, lambda node: _revoked_answer(node, name)),
     )
     return answer["revoked"]
+
+
+def change_sealing_key(folder: Folder) -> Mapping[str, object]:
+    """Give the node another sealing key; how many records were wrapped for it, and how many it cannot open.
+
+    Raises: NotJoined, StoreError, FolderError, DaemonRefused.
+    """
+    return told(folder, "sealing/key", {}, lambda: run_alone(folder, _change_key))
+
+
+def recover_sealed(folder: Folder, recovery_key: str) -> Mapping[str, object]:
+    """Wrap for the node's own key whatever the chain's recovery key opens; the same two numbers.
+
+    Raises: ProtocolError for what is no recovery key; NotJoined, StoreError, FolderError, DaemonRefused.
+    """
+    pair = recovery_pair(recovery_from_text(recovery_key))
+    body = {"recovery_key": recovery_key}
+    return told(
+        folder,
+        "sealing/recover",
+        body,
+        lambda: run_alone(folder, lambda node: _recover(node, pair)),
+    )
+
+
+def administer_user(folder: Folder, asked: Mapping[str, object]) -> Mapping[str, object]:
+    """Do something with the people of a node, at once also at a running daemon. Durable on return.
+
+    `asked` are the members of `node.people.administering.Administered` that are not None.
+
+    Raises: NotJoined, StoreError, FolderError, DaemonRefused, Refusal.
+    """
+
+    async def alone(node: Node) -> Mapping[str, object]:
+        await node.people.look()
+        role = asked.get("role")
+        given = {**asked, "act": Act(str(asked["act"])), "role": role and PersonRole(str(role))}
+        wanted = Administered(**given)  # type: ignore[arg-type]
+        return await administer(node.people, OPERATOR, wanted, node.certificate.writes)
+
+    return told(folder, "users", asked, lambda: run_alone(folder, alone))
 
 
 def problems(path: Path) -> list[str]:
@@ -98,7 +154,11 @@ def problems(path: Path) -> list[str]:
 
     def check(db: sqlite3.Connection) -> None:
         _check_joined(db)
-        for fault in islice(verify.faults(db), verify.PROBLEMS_MAX):
+        outside = _signed_head(folder)
+        faults = chain(
+            () if outside is None else verify.outside_faults(db, outside), verify.faults(db)
+        )
+        for fault in islice(faults, verify.PROBLEMS_MAX):
             found.append(f"{fault.place}: {fault.detail}")  # noqa: PERF401 - kept when the next fails
         found.extend(schema_problems(db, SCHEMA))
 
@@ -132,22 +192,16 @@ def read(folder: Folder, query: Callable[[sqlite3.Connection], T]) -> T:
         ) from error
 
 
-async def _token_answer(node: Node, name: str) -> Mapping[str, object]:
-    older = node.callers.count_tokens(name)
-    return {"token": await node.callers.create_token(name), "older": older}
-
-
-async def _revoked_answer(node: Node, name: str) -> Mapping[str, object]:
-    return {"revoked": await node.callers.revoke_tokens(name)}
-
-
-def _told(
+def told(
     folder: Folder,
     path: str,
     body: Mapping[str, object],
-    command: Callable[[Node], Coroutine[Any, Any, Mapping[str, object]]],
+    alone: Callable[[], Mapping[str, object]],
 ) -> Mapping[str, object]:
-    """Ask the daemon; without one, do the same here under the lock."""
+    """Tell the daemon; without one, do the same by `alone()`, which runs under the folder's lock.
+
+    Raises: DaemonRefused, FolderBusy, and what `alone` raises.
+    """
     give_up_s = time.monotonic() + HANDOVER_S_MAX
     while True:
         answer = call_daemon(folder, f"/v1/operator/{path}", body)
@@ -155,7 +209,7 @@ def _told(
             return answer
         try:
             with folder.lock():
-                return _run_alone(folder, command)
+                return alone()
         except FolderBusy:
             # A daemon that starts or ends holds the lock without an address; so does another command.
             if time.monotonic() > give_up_s:
@@ -163,9 +217,28 @@ def _told(
             time.sleep(_DAEMON_AWAITED_S)
 
 
-def _run_alone(
+async def _token_answer(node: Node, name: str, *, for_lan: bool) -> Mapping[str, object]:
+    await node.people.look()
+    older = 0 if for_lan else node.callers.count_tokens(name)
+    return {"token": await node.callers.create_token(name, for_lan=for_lan), "older": older}
+
+
+async def _revoked_answer(node: Node, name: str) -> Mapping[str, object]:
+    return {"revoked": await node.callers.revoke_tokens(name)}
+
+
+async def _change_key(node: Node) -> Mapping[str, object]:
+    return asdict(await node.sealed.change_key())
+
+
+async def _recover(node: Node, pair: KeyPair) -> Mapping[str, object]:
+    return asdict(await node.sealed.recover(pair))
+
+
+def run_alone(
     folder: Folder, command: Callable[[Node], Coroutine[Any, Any, Mapping[str, object]]]
 ) -> Mapping[str, object]:
+    """Run a command on the node, without a daemon; the caller holds the folder's lock."""
     answers: list[Mapping[str, object]] = []
 
     async def main() -> int:
@@ -178,6 +251,14 @@ def _run_alone(
 
     run(main())
     return answers[0]
+
+
+def _signed_head(folder: Folder) -> bytes | None:
+    """The newest signed head of the log that is kept outside the database; None without one."""
+    try:
+        return folder.read(HEAD_FILE)
+    except (OSError, FolderError):
+        return None
 
 
 def _folder(path: Path) -> Folder:

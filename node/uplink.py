@@ -13,12 +13,16 @@ from collections.abc import Callable
 import structlog
 from nacl.signing import SigningKey
 
+from node.checkpoints import CheckpointKeeper
 from node.dialling import Dial
-from node.hub_link import HubLink
+from node.hub_link import BesideTheLog, HubLink
 from node.local import Local
 from node.metrics import NodeMetrics
 from node.replica import departures, identity, log, recovery, rows, scopes
 from node.replica.identity import NodeIdentity, Position
+from node.sealing.keeping import Keeping
+from node.sealing.own_keys import OwnKeys
+from node.sealing.rewrapping import Rewrapping
 from protocol.departure import digest
 from protocol.errors import Code, ProtocolError
 from protocol.frames.handshake import Close, Hello
@@ -59,6 +63,9 @@ class Uplink:
         self._task: asyncio.Task[None] | None = None
         self._hub_is_there = False
         self.local = Local(who, position.replica, position.clock_offset_ms)
+        self.own_keys = OwnKeys(store, world, key, self.local)
+        self.rewrapping = Rewrapping(store, world, self.local, self.own_keys)
+        self.checkpoints = CheckpointKeeper(store, world, key, self.local, self.wake)
 
     @property
     def connected(self) -> bool:
@@ -144,8 +151,18 @@ class Uplink:
         trusted = Identity(who.certificate_bytes, self._key, who.chain, who.hub_public_key)
         session = NodeSession(trusted, hello, self._world.random_bytes(32))
         async with self._dial(who.hub_url) as line:
+            keeping = Keeping(
+                self._store, self.local, self.own_keys, self.rewrapping, self._world.monotonic_s
+            )
             link = HubLink(
-                line, session, self._store, self._world, self.local, self._metrics, self._wake
+                line,
+                session,
+                self._store,
+                self._world,
+                self.local,
+                self._metrics,
+                self._wake,
+                BesideTheLog(keeping, self.checkpoints),
             )
             return await link.run()
 

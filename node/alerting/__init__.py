@@ -13,10 +13,11 @@
     webhooks     one attempt at a webhook, signed
     mail         one attempt at a mail
     delivery     the tasks that try until it succeeds or has failed for a week
-    acknowledging  a person has seen it
+    acknowledging  a person has seen it, here or at another node
     alerts       what surfaces ask of all this
 
 Invariant: what was raised is a number for each subject, in this node's own database, and is never synced: it follows from
-what is shown here. It is written in one transaction with the change that live streams are told and with what is to be
-delivered; so whatever a crash leaves is told once, and delivered at least once under one id.
+what is shown here. That a person has seen it does not, and is a document. What was raised is written in one transaction
+with the change that live streams are told and with what is to be delivered; so whatever a crash leaves is told once, and
+delivered at least once under one id.
 """

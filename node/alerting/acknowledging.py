@@ -1,29 +1,42 @@
 """A person has seen an alert.
 
-Invariant: who and when is an operation of kind `note`, which changes no stock and is in the log for ever; in one
-transaction with what the list shows and with the answer to its key. The first to acknowledge stands until it is raised
-again; whoever comes later is answered with that, and nothing is recorded.
+Invariants:
+- Who and when is an edit of a document whose id is made of what the alert is about, in one transaction with what the list
+  shows and with the answer to its key. So every node that raised the same of its own accord hears of it.
+- The first to acknowledge stands until it is raised again; whoever comes later is answered with that, and nothing is
+  recorded. What was seen elsewhere counts for what was raised here before that, by the hub's clock: nobody has seen what
+  began after it.
 """
 
 import sqlite3
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 
 import orjson
 
 from node.alerting import state, telling
-from node.alerting.state import Alert
-from node.commands.documents import Written
-from node.commands.entering import enter
+from node.alerting.state import CHAIN, Alert
+from node.commands.answering import id_to_text
+from node.commands.documents import Written, op_id_of, write_changes, write_new
+from node.commands.editable import Work
 from node.commands.movements import Here
 from node.commands.requests import Caller, Refusal
-from node.replica import answers
+from node.replica import answers, documents
 from node.replica.answers import Kept, Slot
-from protocol.certificate import Role
-from protocol.ids import OpId, op_id
-from protocol.operation import Operation
+from node.replica.documents import Held
+from protocol.declarations.shops import ACKNOWLEDGEMENTS
+from protocol.ids import ChainId, OpId, op_id
 
-KIND: Final = "note"
-_VERSION: Final = 1
+COLLECTION: Final = ACKNOWLEDGEMENTS.name
+_ABOUT: Final = ("condition", "location", "sku", "lot", "rule")
+
+
+class Seen(NamedTuple):
+    """An alert that is raised here, and who has seen it at another node: `name@node`, by the clock here."""
+
+    alert: Alert
+    by: str
+    at_ms: int
 
 
 def acknowledge(
@@ -43,7 +56,7 @@ def acknowledge(
     alert = state.one(db, id_)
     if alert is None:
         raise Refusal("not_found", "there is no such alert here")
-    if state.acknowledge(db, id_, caller.name, here.now_ms):
+    if state.acknowledge(db, id_, caller.by, here.now_ms):
         _record(db, here, caller, alert, slot)
         alert = state.one(db, id_)
         assert alert is not None, "just written"
@@ -54,37 +67,64 @@ def acknowledge(
     return Written(str(shown["id"]), 200, body, replayed=False)
 
 
+def told_elsewhere(
+    db: sqlite3.Connection,
+    chain: ChainId,
+    pairs: Iterable[tuple[str, str]],
+    clock_offset_ms: int | None,
+) -> list[Seen]:
+    """Of some locations and SKUs what is raised here and somebody has seen at another node."""
+    found = []
+    for location, sku in pairs:
+        for alert in state.unacknowledged(db, location, sku):
+            held = documents.one(db, ACKNOWLEDGEMENTS, _document_id(chain, alert))
+            said = None if held is None else _said(held)
+            if said is not None:
+                by, at_ms = said[0], said[1] - (clock_offset_ms or 0)
+                if alert.raised_ms <= at_ms:
+                    found.append(Seen(alert, by, at_ms))
+    return found
+
+
+def take(db: sqlite3.Connection, seen: Iterable[Seen]) -> None:
+    """Note who has seen it, unless somebody had. Durable with the transaction."""
+    fresh = [one.alert for one in seen if state.acknowledge(db, one.alert.id, one.by, one.at_ms)]
+    state.note_changed(db, fresh)
+
+
+def pair_of(db: sqlite3.Connection, id_: str) -> tuple[str, str] | None:
+    """The location and the SKU that an acknowledgement is about; None where it says none."""
+    held = documents.one(db, ACKNOWLEDGEMENTS, id_)
+    sku = None if held is None else held.fields.get("sku")
+    if held is None or not isinstance(sku, str):
+        return None
+    return str(held.fields.get("location") or CHAIN), sku
+
+
+def _said(held: Held) -> tuple[str, int] | None:
+    by, node, at_ms = (held.fields.get(name) for name in ("by", "node", "at"))
+    return (f"{by}@{node}", at_ms) if isinstance(at_ms, int) else None
+
+
 def _record(db: sqlite3.Connection, here: Here, caller: Caller, alert: Alert, slot: Slot) -> None:
-    details = {
-        "action": "acknowledge",
-        "alert": alert.id,
-        "number": alert.number,
-        "condition": alert.condition,
-        "location": alert.location,
-        "sku": alert.sku,
-        "lot": alert.lot,
-        "rule": alert.rule,
-        "raised_at": alert.raised_ms,
+    offset_ms = here.clock_offset_ms or 0
+    said = {
+        "by": caller.by,
+        "node": here.certificate.name,
+        "at": here.now_ms + offset_ms,
+        "raised_at": alert.raised_ms + offset_ms,
     }
-    operation = Operation(
-        _op_id(here, slot),
-        here.now_ms,
-        here.now_ms,
-        here.clock_offset_ms,
-        caller.name,
-        caller.name,
-        KIND,
-        _VERSION,
-        (),
-        details,
-    )
-    enter(db, here.replica, operation)
+    work, edit_id = Work(db, here, caller, ACKNOWLEDGEMENTS), op_id_of(here, slot)
+    id_ = _document_id(here.certificate.chain, alert)
+    held = documents.one(db, ACKNOWLEDGEMENTS, id_)
+    if held is None:
+        about = {name: getattr(alert, name) for name in _ABOUT}
+        write_new(work, edit_id, id_, {**{n: v for n, v in about.items() if v}, **said})
+    else:
+        write_changes(work, edit_id, held, said)
 
 
-def _op_id(here: Here, slot: Slot) -> OpId:
-    """The same for a repeat at this node, and no other node's: the names of tokens are a node's own."""
-    certificate = here.certificate
-    home = str(certificate.writes[0]) if certificate.writes else ""
-    of_node = certificate.role is Role.OFFICE or not home
-    client = f"{certificate.name}\0{slot.client}" if of_node else slot.client
-    return op_id(here.chain, home, client, slot.route, slot.key)
+def _document_id(chain: ChainId, alert: Alert) -> str:
+    """The same at every node that raises it: an alert's own id is its node's."""
+    route = "\0".join(("alert", alert.condition, alert.rule))
+    return id_to_text(OpId(op_id(chain, alert.location, "", route, f"{alert.sku}\0{alert.lot}")))

@@ -17,6 +17,7 @@ from typing import Final
 import structlog
 
 from node.alerting import following, looking, outbox, places, state
+from node.alerting.acknowledging import Seen, take, told_elsewhere
 from node.alerting.following import Entry
 from node.alerting.places import Place
 from node.alerting.rules import Pair, RuleBook, read_one, read_page
@@ -274,15 +275,23 @@ class Evaluation:
         }
         asked = [pair for pair in dict.fromkeys(pairs) if pair[0] in ready]
 
-        def look(db: sqlite3.Connection) -> list[Found]:
-            return [
+        chain, offset_ms = self._local.identity.certificate.chain, self._local.clock_offset_ms
+
+        def look(db: sqlite3.Connection) -> tuple[list[Found], list[Seen]]:
+            found = [
                 found
                 for location, sku in asked
                 for found in looking.look(db, self._rules, location, sku, ready[location])
             ]
+            return found, told_elsewhere(db, chain, asked, offset_ms)
 
-        if asked and (found := await self._store.read(look)):
+        if not asked:
+            return
+        found, seen = await self._store.read(look)
+        if found:
             await self._write(found)
+        if seen:
+            await self._store.write(partial(take, seen=seen), background=True)
 
     async def _write(self, found: list[Found]) -> None:
         certificate, now_ms = self._local.identity.certificate, self._world.now_ms()

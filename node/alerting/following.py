@@ -1,13 +1,14 @@
 """Which SKUs a change of the database is about, as far as alerts go.
 
 Invariant: whatever may change what holds of a SKU names it here: its counters, its level, its lots, what the catalogue
-says of it, its rules. To name one too often costs a look and changes nothing.
+says of it, its rules, who has seen an alert of it elsewhere. To name one too often costs a look and changes nothing.
 """
 
 import sqlite3
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from node.alerting import acknowledging
 from node.replica import changes, log
 from node.replica.changes import Change, Changed
 from protocol.declarations import COLLECTIONS
@@ -73,9 +74,9 @@ def _about(db: sqlite3.Connection, change: Change) -> Iterator[Entry | DocumentK
         for location, sku in change.what.stock:
             yield Entry(location, sku)
         for key in change.what.documents:
-            yield from _about_document(key)
+            yield from _about_document(db, key)
         for gone in change.what.gone_documents:
-            yield from _about_document(gone.key)
+            yield from _about_document(db, gone.key)
         return
     body = log.body_at(db, change.what)
     assert body is not None, "retention forgets a change before its operation is cut off the log"
@@ -83,10 +84,10 @@ def _about(db: sqlite3.Connection, change: Change) -> Iterator[Entry | DocumentK
         if isinstance(effect, CounterEffect):
             yield Entry(effect.location, effect.sku)
         else:
-            yield from _about_document(effect.key)
+            yield from _about_document(db, effect.key)
 
 
-def _about_document(key: DocumentKey) -> Iterator[Entry | DocumentKey]:
+def _about_document(db: sqlite3.Connection, key: DocumentKey) -> Iterator[Entry | DocumentKey]:
     match key.collection:
         case "skus":
             yield Entry(None, key.id)
@@ -96,6 +97,9 @@ def _about_document(key: DocumentKey) -> Iterator[Entry | DocumentKey]:
             yield from _coded(key, "location", "sku")
         case "alerts" | "locations":
             yield key
+        case acknowledging.COLLECTION:
+            if (pair := acknowledging.pair_of(db, key.id)) is not None:
+                yield Entry(*pair)
         case _:
             pass
 

@@ -153,6 +153,12 @@ def count_open(db: sqlite3.Connection) -> dict[str, int]:
     return {row["condition"]: row["count"] for row in db.execute(_SQL["count_open"])}
 
 
+def unacknowledged(db: sqlite3.Connection, location: str, sku: str) -> list[Alert]:
+    """What is raised of a SKU at a location and nobody has seen."""
+    asked = {"location": location, "sku": sku}
+    return [Alert(*row) for row in db.execute(_SQL["unacknowledged"], asked)]
+
+
 def acknowledge(db: sqlite3.Connection, id_: bytes, by: str, now_ms: int) -> bool:
     """Note who has seen it, unless somebody had; whether it is news."""
     return db.execute(_SQL["acknowledge"], {"id": id_, "by": by, "now": now_ms}).rowcount > 0

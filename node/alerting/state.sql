@@ -77,6 +77,13 @@ ORDER BY sku LIMIT :limit;
 SELECT condition, rule, location, sku, lot, number FROM alert
 WHERE location = :location AND cleared_at IS NULL ORDER BY sku, lot, condition, rule LIMIT :limit;
 
+-- name: unacknowledged
+SELECT position, id, location, sku, lot, condition, rule, notification, number, amount, threshold, expiry, raised_at,
+    cleared_at, acknowledged_at, acknowledged_by
+FROM alert
+WHERE location = :location AND sku = :sku AND cleared_at IS NULL AND acknowledged_at IS NULL
+ORDER BY lot, condition, rule;
+
 -- name: acknowledge
 UPDATE alert SET acknowledged_at = :now, acknowledged_by = :by WHERE id = :id AND acknowledged_at IS NULL;
 

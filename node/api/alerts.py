@@ -22,6 +22,7 @@ from node.api.values import Code, Limit
 from node.api.values import Cursor as CursorText
 from node.commands.requests import Caller
 from node.node import Node
+from protocol.access.table import action
 from protocol.limits import LIST_LIMIT_DEFAULT
 from protocol.workflows.alerts import Condition
 from runtime.problems import Problem
@@ -188,8 +189,20 @@ async def show_given_up(node: Node, _operator: Operator, asked: GivenUpAsked) ->
 def alert_routes() -> tuple[Route, ...]:
     """The addresses of what was raised, and of whom it is told."""
     return (
-        Route("GET", "/v1/alerts/raised", show_raised),
-        Route("POST", "/v1/alerts/raised/{id}/acknowledge", acknowledge, ("not_found",)),
-        Route("GET", "/v1/webhooks", show_webhooks, tag="webhooks"),
-        Route("GET", "/v1/webhooks/given-up", show_given_up, tag="webhooks"),
+        Route("GET", "/v1/alerts/raised", show_raised, action=action("alerts.read")),
+        Route(
+            "POST",
+            "/v1/alerts/raised/{id}/acknowledge",
+            acknowledge,
+            ("forbidden", "not_found"),
+            action("alerts.acknowledge"),
+        ),
+        Route("GET", "/v1/webhooks", show_webhooks, action=action("webhooks.read"), tag="webhooks"),
+        Route(
+            "GET",
+            "/v1/webhooks/given-up",
+            show_given_up,
+            action=action("webhooks.read"),
+            tag="webhooks",
+        ),
     )

@@ -3,6 +3,8 @@
 Rule: an answer that was remembered is sent as the bytes it was first sent as.
 """
 
+from collections.abc import Mapping
+
 import orjson
 from aiohttp import web
 
@@ -16,9 +18,11 @@ def to_json(value: object) -> bytes:
     return orjson.dumps(value)
 
 
-def answer(value: object, *, status: int = 200) -> web.Response:
+def answer(
+    value: object, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
     """Answer with a value."""
-    return web.Response(status=status, body=to_json(value), content_type=JSON_TYPE)
+    return web.Response(status=status, body=to_json(value), content_type=JSON_TYPE, headers=headers)
 
 
 def answer_page(items: list[dict[str, object]], following: str | None) -> web.Response:

@@ -3,33 +3,25 @@
 Invariant: as everywhere, what is sent is strict and closed, and what is shown is described and never run over an answer.
 """
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema, create_model
 
 from node.api.document_models import models_of
-from node.api.models import Body, UnitCost
+from node.api.goods_lines import TEA, DeliveredLine, GoodsLine, PlanLine
+from node.api.models import Body
 from node.api.queries import Address
 from node.api.shown import Notice, Shown
-from node.api.values import Code, Date, Instant, Name, Reason
+from node.api.values import Code, Instant, Name, Reason
 from protocol.declarations.paperwork import ORDERS, TRANSFERS
-from protocol.limits import DELTA_MAX, DOCUMENT_EVENT_ITEMS_MAX, DOCUMENT_LINES_MAX
+from protocol.limits import DOCUMENT_EVENT_ITEMS_MAX, DOCUMENT_LINES_MAX
 
-_TEA: Final = {"sku": "PARACETAMOL-500-TAB", "lot": "L-2211", "quantity": 200}
 _Id = Annotated[
     str, AfterValidator(str.lower), WithJsonSchema({"type": "string", "format": "uuid"})
 ]
 _TransferId = Annotated[
     str,
     Field(pattern="^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"),
-]
-_Units = Annotated[int, Field(ge=1, le=DELTA_MAX, description="Base units.")]
-_Planned = Annotated[
-    Code | Literal[""] | None,
-    Field(
-        description="The lot of the line that they are for; empty for the line that leaves the lot open. Not given: the "
-        "line of this lot if there is one, else the line that leaves the lot open."
-    ),
 ]
 _ParcelNumber = Annotated[
     Code | None,
@@ -50,22 +42,6 @@ def _example(*examples: dict[str, Any], **more: Any) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": list(examples), **more})
 
 
-class GoodsLine(Body):
-    """Some of one lot."""
-
-    sku: Code
-    quantity: _Units
-    lot: Code | None = None
-    planned_lot: _Planned = None
-
-
-class DeliveredLine(GoodsLine):
-    """Some of one lot, and what is known of it when it comes from a supplier."""
-
-    unit_cost: UnitCost | None = None
-    expiry: Date | None = None
-
-
 _Lines = Annotated[
     list[GoodsLine] | None,
     Field(max_length=DOCUMENT_EVENT_ITEMS_MAX, description="Not given: all that is left."),
@@ -79,7 +55,7 @@ _Delivered = Annotated[
 class GoodsBody(Body):
     """Which goods."""
 
-    model_config = _example({"lines": [_TEA]}, {"lines": [_TEA], "parcel": "P-4711"}, {})
+    model_config = _example({"lines": [TEA]}, {"lines": [TEA], "parcel": "P-4711"}, {})
 
     lines: _Lines = None
     parcel: _ParcelNumber = None
@@ -100,21 +76,29 @@ _Override = Annotated[
     ),
 ]
 _OverrideReason = Annotated[Reason | None, Field(description="Why a lot is overridden.")]
+_Witness = Annotated[
+    Name | None,
+    Field(
+        description="The second person who saw it. Without one, who is not the one who records it, nothing goes to a "
+        "customer of a SKU whose catalogue entry says `witness`."
+    ),
+]
 
 
 class TakenBody(GoodsBody):
     """Which goods leave the shelf."""
 
-    model_config = _example({"lines": [_TEA]}, {}, allOf=[_OVERRIDE])
+    model_config = _example({"lines": [TEA]}, {}, allOf=[_OVERRIDE])
 
     override_lot: _Override = False
     reason: _OverrideReason = None
+    witness: _Witness = None
 
 
 class ReceivedBody(GoodsBody):
     """Which goods arrived whole, and which are damaged: those are written off."""
 
-    model_config = _example({"lines": [_TEA], "damaged": [{**_TEA, "quantity": 3}]}, {})
+    model_config = _example({"lines": [TEA], "damaged": [{**TEA, "quantity": 3}]}, {})
 
     damaged: Annotated[list[GoodsLine], Field(max_length=DOCUMENT_EVENT_ITEMS_MAX)] = Field(
         default_factory=list
@@ -128,7 +112,7 @@ class FulfilledBody(Body):
         {
             "lines": [
                 {
-                    **_TEA,
+                    **TEA,
                     "unit_cost": {"amount": 255, "currency": "GBP"},
                     "expiry": "2027-06-30",
                 }
@@ -148,22 +132,13 @@ class FulfilledBody(Body):
     ] = None
     override_lot: _Override = False
     reason: _OverrideReason = None
-
-
-class PlanLine(Body):
-    """A line to add or change."""
-
-    sku: Code
-    quantity: Annotated[int, Field(ge=0, le=DELTA_MAX, description="Base units; 0 takes it out.")]
-    lot: Annotated[
-        Code | None, Field(description="Which lot; null leaves it to whoever picks.")
-    ] = None
+    witness: _Witness = None
 
 
 class PlanBody(Body):
     """Lines to add or change; those that are not named stay as they are."""
 
-    model_config = _example({"lines": [_TEA]})
+    model_config = _example({"lines": [TEA]})
 
     lines: Annotated[list[PlanLine], Field(min_length=1, max_length=DOCUMENT_LINES_MAX)]
 

@@ -13,15 +13,14 @@ from node.api.answers import JSON_TYPE, to_json
 from node.api.course_models import (
     AcknowledgedBody,
     AskedBody,
-    DeliveredLine,
     FulfilledBody,
     GoodsBody,
-    GoodsLine,
     PlanBody,
     ReceivedBody,
     ReversedBody,
     TakenBody,
 )
+from node.api.goods_lines import DeliveredLine, GoodsLine, PlanLine
 from node.api.models import Body
 from node.commands.courses import Goods, Request
 from node.commands.depicting import tag_of
@@ -37,6 +36,10 @@ PROBLEMS: Final = (
     "too_large",
     "insufficient_stock",
     "lot_not_usable",
+    "witness_required",
+    "unknown_barcode",
+    "ambiguous_barcode",
+    "unavailable",
 )
 """What a verb that moves goods may answer beside what every address may."""
 RECORDED: Final = {
@@ -48,23 +51,30 @@ RECORDED: Final = {
 def request_of(verb: str, body: Body) -> Request:
     """Translate what was sent under a verb.
 
-    Raises: Problem `validation_failed` for a line of the plan that is given twice, or for an override without a reason.
+    Raises: Problem `validation_failed` for an override without a reason.
     """
     match body:
         case ReceivedBody():
             damaged = tuple(map(_goods, body.damaged))
             return Request(verb, _lines(body.lines), damaged, parcel=body.parcel or "")
         case TakenBody():
-            parcel, override = body.parcel or "", _override(body)
-            return Request(verb, _lines(body.lines), parcel=parcel, override=override)
+            lines, parcel, override = _lines(body.lines), body.parcel or "", _override(body)
+            return Request(verb, lines, parcel=parcel, override=override, witness=body.witness)
         case GoodsBody():
             return Request(verb, _lines(body.lines), parcel=body.parcel or "")
         case FulfilledBody():
             parcel, event, override = body.parcel or "", body.transfer or "", _override(body)
             lines = _lines(body.lines)
-            return Request(verb, lines, parcel=parcel, event=event.lower(), override=override)
+            return Request(
+                verb,
+                lines,
+                parcel=parcel,
+                event=event.lower(),
+                override=override,
+                witness=body.witness,
+            )
         case PlanBody():
-            return Request(verb, plan=_plan(body))
+            return Request(verb, plan=tuple(map(_planned, body.lines)))
         case ReversedBody():
             return Request(verb, event=body.event)
         case AskedBody():
@@ -107,12 +117,13 @@ def _goods(line: GoodsLine) -> Goods:
         facts |= {} if cost is None else {"unit_cost": cost.model_dump()}
         facts |= {} if expiry is None else {"expiry": expiry}
     planned = None if line.planned_lot is None else Lot(line.planned_lot)
-    return Goods(Sku(line.sku), line.quantity, Lot(line.lot or NO_LOT), planned, facts)
+    sku, lot = Sku(line.sku or ""), Lot(line.lot or NO_LOT)
+    return Goods(sku, line.units, lot, planned, facts, line.said)
 
 
-def _plan(body: PlanBody) -> tuple[tuple[LineKey, int], ...]:
-    plan = [(LineKey(Sku(one.sku), Lot(one.lot or NO_LOT)), one.quantity) for one in body.lines]
-    if len(plan) != len(dict(plan)):
-        fault = {"loc": ["lines"], "msg": "name one SKU and lot twice", "type": "repeated"}
-        raise Problem("validation_failed", "A line is given twice.", errors=[fault])
-    return tuple(plan)
+def _planned(line: PlanLine) -> tuple[LineKey, int] | Goods:
+    sku, lot = Sku(line.sku or ""), Lot(line.lot or NO_LOT)
+    if line.said is not None:
+        return Goods(sku, line.units, lot, said=line.said)
+    assert line.quantity is not None, "a line without packs has one"
+    return LineKey(sku, lot), line.quantity

@@ -13,7 +13,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from node.api.document_models import address_names, models_of
-from protocol.declarations import COLLECTIONS
+from protocol.declarations import COLLECTIONS, PEOPLE
 from protocol.declarations.kinds import Code, Id, Kind, Record
 from protocol.declarations.vocabulary import (
     EVERY_DOCUMENT,
@@ -46,9 +46,17 @@ one that its rule names, and edits of different fields both stand. Nothing is de
 - **Bodies** of requests are described in `/openapi.json` of every node.
 
 """
+_PEOPLE: Final = """\
+# People
+
+These are read and written by `/v1/users`, `/v1/login` and `/v1/shifts` alone: no list, stream or export has them as they are.
+
+"""
 _PLACES: Final = {
     Place.CATALOGUE: "`catalogue`: every node",
     Place.DIRECTORY: "`directory`: every node",
+    Place.DIRECTORY_AND_PEOPLE: "`directory`: every node; its location's `people:`, so that its shop may write it",
+    Place.PEOPLE: "`people:` of its location: its own nodes and the office; of `*` the office alone",
     Place.LOCATIONS: "`docs:` of its locations: their own nodes and the office",
     Place.LOCATION_OR_CATALOGUE: "`docs:` of its location: its own nodes and the office; "
     "without one `catalogue`: every node",
@@ -58,7 +66,8 @@ _PLACES: Final = {
 def page() -> str:
     """The whole page."""
     parts = [_HEAD, _diagram(), _every_document()]
-    return "".join([*parts, *(_section(one) for one in COLLECTIONS.values())])
+    parts += [_section(one) for one in COLLECTIONS.values()]
+    return "".join([*parts, _PEOPLE, *(_inside(one) for one in PEOPLE.values())])
 
 
 def _diagram() -> str:
@@ -132,12 +141,27 @@ def _section(collection: Collection) -> str:
     return "\n".join([*parts, "```json", _json_schema(collection), "```", "", ""])
 
 
+def _inside(collection: Collection) -> str:
+    """A collection that no address lists as it is."""
+    named = " and ".join(f"`{name}`" for name in collection.identity) or "drawn at creation"
+    facts = [
+        f"- Id: {named}",
+        f"- Scope and readers: {_PLACES[collection.place]}",
+        f"- Whose nodes may write: {collection.writers.value}",
+    ]
+    rows = [_row(field, collection.rule(field.name)) for field in collection.fields]
+    parts = [f"## {collection.name}\n", f"{collection.meaning}\n", *facts, "", *_TABLE, *rows, ""]
+    return "\n".join([*parts, ""])
+
+
 def _agreements(collection: Collection) -> Iterator[str]:
     for only in collection.only:
         asked = ", which needs it" if only.required else ""
         yield f"`{only.field}` goes with the {only.other} `{only.value}` alone{asked}"
     if collection.distinct:
         yield f"{' and '.join(f'`{name}`' for name in collection.distinct)} are never the same"
+    if collection.by_acts_alone:
+        yield "Nobody makes or changes one by hand: it has no `POST`, `PATCH` or `DELETE`"
     if collection.open_while:
         stages = ", ".join(f"`{stage}`" for stage in collection.open_while)
         yield f"Edited by hand only in the stage {stages}"

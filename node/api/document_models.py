@@ -11,10 +11,11 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, WithJsonSchema, create_model
 from pydantic_core import PydanticCustomError
 
+from node.api.goods_lines import DraftLine
 from node.api.models import Body
 from node.api.queries import Address, Query
 from node.api.shown import Cursor as NextCursor
-from node.api.shown import Shown
+from node.api.shown import MadeShown, Shown
 from node.api.values import Code, Cursor, Limit
 from protocol.declarations import kinds
 from protocol.declarations.kinds import Kind, Record, Schema, nullable
@@ -65,11 +66,6 @@ class Listed(Query):
     cursor: Cursor | None = None
 
 
-class _ShownDocument(Shown):
-    # Looking for docstrings in the source, where there are none, would take most of the time that this module takes.
-    model_config = ConfigDict(use_attribute_docstrings=False)
-
-
 @dataclass(frozen=True, slots=True)
 class DocumentModels:
     """The types of one collection's addresses."""
@@ -115,7 +111,7 @@ def _page(collection: Collection, shown: type[Shown]) -> type[Shown]:
     }
     return create_model(
         f"{collection.model}Page",
-        __base__=_ShownDocument,
+        __base__=MadeShown,
         __doc__=f"Some {collection.name}.",
         **fields,
     )
@@ -202,6 +198,9 @@ def _entries(entries: Entries, *, removes: bool) -> Any:
     value = _checked(entries.value, "", clears=removes)
     schema = _entries_schema(entries, removes=removes)
     bound = Field(max_length=entries.entries_max)
+    if entries.scanned is not None:
+        meant = Field(description=entries.meaning)
+        return Annotated[list[DraftLine] | None, bound, meant]
     if entries.named_by is not None:
         return Annotated[list[value] | None, bound, WithJsonSchema(schema)]  # type: ignore[valid-type]
     key = Annotated[str, AfterValidator(_fitting(entries.key))]
@@ -275,7 +274,7 @@ def _shown(collection: Collection) -> type[Shown]:
     updated = "When it was last changed, by the clock of whoever did."
     fields["updated_at"] = _described(TIME_SCHEMA, updated)
     return create_model(
-        f"{collection.model}Shown", __base__=_ShownDocument, __doc__=collection.meaning, **fields
+        f"{collection.model}Shown", __base__=MadeShown, __doc__=collection.meaning, **fields
     )
 
 
@@ -318,8 +317,18 @@ def filters_of(collection: Collection, asked: Listed) -> dict[str, object]:
 
 
 def given(body: Body) -> dict[str, object]:
-    """The fields that a body names, also those that it names null."""
-    return {name: getattr(body, name) for name in _in_order(body, body.model_fields_set)}
+    """The fields that a body names, also those that it names null, as plain values."""
+    return {name: _plain(getattr(body, name)) for name in _in_order(body, body.model_fields_set)}
+
+
+def _plain(value: object) -> object:
+    match value:
+        case Body():
+            return value.model_dump(exclude_unset=True)
+        case list():
+            return [_plain(one) for one in value]
+        case _:
+            return value
 
 
 def _in_order(body: Body, names: Iterable[str]) -> list[str]:

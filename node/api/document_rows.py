@@ -31,6 +31,7 @@ from node.api.values import DescribedAs, KeyText
 from node.commands.requests import Caller, Refusal
 from node.commands.saving import Row, Saved
 from node.node import Node
+from protocol.access.table import action
 from protocol.declarations.vocabulary import Collection, Set
 from protocol.limits import BATCH_DOCUMENTS_MAX
 from runtime.problems import Problem, problem_of
@@ -116,7 +117,12 @@ def row_route(collection: Collection, models: DocumentModels) -> Route:
     }
     handler: Callable[..., Any] = save_rows
     return Route(
-        "POST", f"/v1/{collection.name}/batch", handler, ("disk_full",), tag=collection.name
+        "POST",
+        f"/v1/{collection.name}/batch",
+        handler,
+        ("disk_full",),
+        action(f"{collection.name}.create"),
+        tag=collection.name,
     )
 
 

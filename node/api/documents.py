@@ -30,6 +30,7 @@ from node.commands.requests import Caller
 from node.live.events import since_of
 from node.node import Node
 from node.replica.documents import DocumentQuery
+from protocol.access.table import action
 from protocol.declarations import COLLECTIONS
 from protocol.declarations.naming import codes_of, id_of
 from protocol.declarations.vocabulary import Collection
@@ -40,12 +41,20 @@ _RECORDED: Final = {
     **_TAG,
     "Idempotency-Replayed": "`true` on a repeat: nothing was recorded now.",
 }
-_EDITING: Final = ("forbidden", "not_found", "conflict", "precondition_failed", "too_large")
+_MAKING: Final = ("forbidden", "conflict", "too_large")
+_EDITING: Final = (*_MAKING, "not_found", "precondition_failed")
+_VERBS: Final = {"GET": "read", "POST": "create", "PATCH": "change", "DELETE": "change"}
+_OF_SCANS: Final = ("unknown_barcode", "ambiguous_barcode", "unavailable")
 
 
 def document_routes() -> tuple[Route, ...]:
     """The addresses of every collection."""
-    return tuple(route for one in COLLECTIONS.values() for route in _routes(one))
+    return tuple(
+        route
+        for one in COLLECTIONS.values()
+        for route in _routes(one)
+        if route.method == "GET" or not one.by_acts_alone
+    )
 
 
 def _routes(collection: Collection) -> tuple[Route, ...]:
@@ -53,15 +62,18 @@ def _routes(collection: Collection) -> tuple[Route, ...]:
     every = f"/v1/{collection.name}"
     one = "/".join([every, *(f"{{{name}}}" for name in address_names(collection))])
 
+    scans = _OF_SCANS if any(entries.scanned for entries in collection.entries) else ()
+
     def route(method: str, path: str, handler: Any, *problems: str) -> Route:
-        return Route(method, path, handler, problems, tag=collection.name)
+        right = action(f"{collection.name}.{_VERBS[method]}")
+        return Route(method, path, handler, problems, right, is_narrowed=True, tag=collection.name)
 
     return (
         route("GET", every, list_handler(collection, models)),
-        route("POST", every, _create(collection, models), "forbidden", "conflict", "too_large"),
+        route("POST", every, _create(collection, models), *_MAKING, *scans),
         row_route(collection, models),
         route("GET", one, _show(collection, models), "not_found"),
-        route("PATCH", one, _change(collection, models), *_EDITING),
+        route("PATCH", one, _change(collection, models), *_EDITING, *scans),
         route("DELETE", one, _archive(collection, models), *_EDITING),
     )
 

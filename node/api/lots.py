@@ -20,6 +20,7 @@ from node.commands.lots import Acknowledgement
 from node.commands.requests import Caller
 from node.node import Node
 from node.recalls import TraceQuery
+from protocol.access.table import action
 from protocol.declarations.catalogue import LOTS
 from protocol.ids import Location, Lot, Sku
 from protocol.limits import DELTA_MAX, LIST_LIMIT_DEFAULT
@@ -169,9 +170,15 @@ def lot_routes() -> tuple[Route, ...]:
     """The addresses under a lot."""
     under = "/v1/lots/{sku}/{code}"
     return (
-        Route("POST", f"{under}/recall", recall, _PROBLEMS),
-        Route("POST", f"{under}/acknowledge", acknowledge, (*_PROBLEMS, "not_found", "conflict")),
-        Route("GET", f"{under}/trace", trace, ("not_found",)),
+        Route("POST", f"{under}/recall", recall, _PROBLEMS, action("lots.recall")),
+        Route(
+            "POST",
+            f"{under}/acknowledge",
+            acknowledge,
+            (*_PROBLEMS, "not_found", "conflict"),
+            action("lots.acknowledge"),
+        ),
+        Route("GET", f"{under}/trace", trace, ("not_found",), action("movements.read")),
     )
 
 

@@ -5,10 +5,11 @@ ignored, so that a misspelt one is not a movement that was recorded without it. 
 once is in `translation`.
 """
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from node.api.amounts import NAMED, ways_to_say
 from node.api.values import (
     KINDS_BY_HAND,
     Code,
@@ -19,6 +20,7 @@ from node.api.values import (
     Details,
     Instant,
     KeyText,
+    LetterText,
     Name,
     Note,
     PackCount,
@@ -26,6 +28,7 @@ from node.api.values import (
     Reason,
     RecordedKind,
     Reference,
+    Role,
     Scan,
 )
 from node.commands.picking import PICKED
@@ -36,7 +39,8 @@ from protocol.movements import RULES, MoveKind, Sign
 class Body(BaseModel):
     """What every body has in common."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    # Built when the first of them is read: a node starts, and a command ends, without building those of every address.
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", defer_build=True)
 
 
 class UnitCost(Body):
@@ -56,10 +60,7 @@ class LineBody(Body):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "anyOf": [
-                {"required": ["sku"], "properties": {"sku": {"type": "string"}}},
-                {"required": ["barcode"], "properties": {"barcode": {"type": "string"}}},
-            ]
+            "anyOf": NAMED,
         }
     )
 
@@ -92,21 +93,9 @@ _BOUNDS: Final = {Sign.IN: {"minimum": 0}, Sign.OUT: {"maximum": 0}, Sign.EITHER
 def _line_of(amount: str, sign: Sign, absent: list[str]) -> dict[str, Any]:
     """How many of what a line may say: base units, packs, or nothing but a barcode."""
     bound = {"minimum": 0} if amount == "counted" else _BOUNDS[sign]
-    nothing, text = {"type": "null"}, {"type": "string"}
     number = {"type": "integer", **bound}
-    in_units = {"properties": {amount: number, "pack": nothing, "packs": nothing}}
-    in_packs = {
-        "properties": {amount: nothing, "packs": number},
-        "anyOf": [
-            {"properties": {"pack": text}, "required": ["pack"]},
-            {"properties": {"barcode": text}, "required": ["barcode"]},
-        ],
-    }
-    ways = [{**in_units, "required": [amount]}, {**in_packs, "required": ["packs"]}]
-    if sign is not Sign.EITHER:
-        alone = {"barcode": text, amount: nothing, "pack": nothing, "packs": nothing}
-        ways.append({"properties": alone, "required": ["barcode"]})
-    return {"properties": dict.fromkeys(absent, nothing), "anyOf": ways}
+    ways = ways_to_say(amount, number, barcode_is_one=sign is not Sign.EITHER)
+    return {"properties": {name: {"type": "null"} for name in absent}, "anyOf": ways}
 
 
 def _by_kind() -> list[Any]:
@@ -198,6 +187,13 @@ class MovementBody(Body):
             "The operator alone, with a reason; each such line keeps why."
         ),
     ] = False
+    witness: Annotated[
+        Name | None,
+        Field(
+            description="The second person who saw it. Of a SKU whose catalogue entry says `witness` none is sold, "
+            "dispensed or thrown away without one, who is not the one who records it."
+        ),
+    ] = None
 
 
 class BatchItem(MovementBody):
@@ -230,9 +226,73 @@ class Nothing(Body):
     """A body that says nothing: `{}`, or none at all."""
 
 
-class TokenBody(Body):
-    """Whose token it is: a till's name."""
+class ReversalBody(Nothing):
+    """Who saw it, where somebody did; none at all is sent otherwise."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"witness": "pharmacist"}, {}]})
+
+    witness: Annotated[
+        Name | None, Field(description="The second person who saw it, not the one who records it.")
+    ] = None
+
+
+class AboutBody(Body):
+    """The document that a message points at."""
+
+    collection: Literal["skus", "orders", "transfers"]
+    id: Code
+
+
+class MessageBody(Body):
+    """A message from a location of this node to another, or to those of a role there."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "origin": "S01",
+                    "to": "S02",
+                    "role": "pharmacist",
+                    "text": "Have you any of it left?",
+                    "about": {"collection": "skus", "id": "PARACETAMOL-500-TAB"},
+                }
+            ]
+        }
+    )
+
+    origin: Annotated[Code, Field(description="Where it is sent from.")]
+    to: Annotated[Code, Field(description="The location it is for.")]
+    role: Annotated[
+        Role | None, Field(description="Only those of this role there; without one, everybody.")
+    ] = None
+    text: LetterText
+    about: AboutBody | None = None
+
+
+class RecoveryBody(Body):
+    """The chain's recovery key, as it was printed."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"recovery_key": "RECOVERY-AAAAAAAA-BBBBBBBB"}]}
+    )
+
+    recovery_key: Annotated[str, Field(min_length=1, max_length=1_000)]
+
+
+class NamedTill(Body):
+    """Whose tokens: a till's name."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "till-1"}]})
 
     name: Name
+
+
+class TokenBody(NamedTill):
+    """Whose token it is, and where it counts."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "till-1"}, {"name": "till-2", "lan": True}]}
+    )
+
+    lan: bool = False
+    """Whether it counts when it comes from another machine, and only then; see `everstock-node lan`."""

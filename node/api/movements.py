@@ -3,24 +3,30 @@
 import asyncio
 import re
 import uuid
+from collections.abc import Mapping
 from typing import Annotated, Final
 
 from aiohttp import web
 
 from node.api.answers import JSON_TYPE, answer, answer_page, answer_recorded, to_json
 from node.api.headers import IdempotencyKey
-from node.api.models import BatchBody, MovementBody, Nothing
+from node.api.models import BatchBody, MovementBody, ReversalBody
 from node.api.queries import MovementAddress, MovementsAsked
 from node.api.refusals import problem_of_refusal
 from node.api.shown import BatchResults, MovementPage, MovementRecorded, MovementShown
 from node.api.translation import batch_item, movement_of
 from node.api.typed import Answers
+from node.commands.answering import without_cost
 from node.commands.requests import Answer, Caller, Movement, Refusal
+from node.commands.rights import has_right, sees
 from node.node import Node
 from node.replica.movements import MovementQuery
+from protocol.access.table import action
 from protocol.limits import BATCH_LINES_MAX
 from runtime.problems import Problem
 
+_READ: Final = action("movements.read")
+_COST: Final = action("cost.read")
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -73,16 +79,18 @@ async def record_batch(node: Node, caller: Caller, body: BatchBody) -> Results:
 
 
 async def reverse(
-    node: Node, caller: Caller, key: IdempotencyKey, address: MovementAddress, _body: Nothing
+    node: Node, caller: Caller, key: IdempotencyKey, address: MovementAddress, body: ReversalBody
 ) -> Recorded:
     """Take a movement back.
 
     Appends the opposite; nothing is changed or deleted. A movement is reversed once.
     """
-    return answer_recorded(await node.reverse(caller, _movement_id(address), key))
+    return answer_recorded(
+        await node.reverse(caller, movement_id(address), key, witness=body.witness)
+    )
 
 
-async def show_list(node: Node, asked: MovementsAsked) -> Page:
+async def show_list(node: Node, caller: Caller, asked: MovementsAsked) -> Page:
     """List movements, newest first."""
     query = MovementQuery(
         location=asked.location,
@@ -95,15 +103,26 @@ async def show_list(node: Node, asked: MovementsAsked) -> Page:
         limit=asked.limit,
         cursor=asked.cursor,
     )
-    return answer_page(*await node.reading.movements(query))
+    items, following = await node.reading.movements(query)
+    return answer_page([_seen_by(caller, one) for one in items], following)
 
 
-async def show(node: Node, address: MovementAddress) -> One:
+async def show(node: Node, caller: Caller, address: MovementAddress) -> One:
     """Show one movement."""
-    found = await node.reading.movement(_movement_id(address))
-    if found is None:
+    found = await node.reading.movement(movement_id(address))
+    if found is None or not _sees(node, caller, found):
         raise _not_found()
-    return answer(found)
+    return answer(_seen_by(caller, found))
+
+
+def _sees(node: Node, caller: Caller, shown: Mapping[str, object]) -> bool:
+    if shown["location"] is None:  # of several; whoever may not see all is shown none of it
+        return caller.person is None or not caller.person.locations
+    return sees(caller, node.certificate, _READ, frozenset({str(shown["location"])}))
+
+
+def _seen_by(caller: Caller, shown: dict[str, object]) -> dict[str, object]:
+    return shown if caller.person is None or has_right(caller, _COST) else without_cost(shown)
 
 
 def _refuse_too_many_lines(movements: list[object]) -> None:
@@ -129,7 +148,8 @@ def _all_replayed(answers: list[Answer | Refusal]) -> bool:
     return bool(recorded) and all(one.replayed for one in recorded)
 
 
-def _movement_id(address: MovementAddress) -> bytes:
+def movement_id(address: MovementAddress) -> bytes:
+    """The id in an address. Raises: Problem `not_found` for what is none."""
     text = address.id.lower()
     if _ID.fullmatch(text) is None:
         raise _not_found()

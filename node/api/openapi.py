@@ -28,6 +28,7 @@ _REF: Final = "#/components/schemas/{model}"
 _PROBLEM: Final = _REF.format(model=ProblemShown.__name__)
 _SECURITY: Final = {
     "till": {"type": "http", "scheme": "bearer", "description": "From `everstock-node token`."},
+    "session": {"type": "http", "scheme": "bearer", "description": "From `POST /v1/login`."},
     "operator": {
         "type": "http",
         "scheme": "bearer",
@@ -120,7 +121,8 @@ def _operation(route: Route, shapes: Mapping[Any, Any], responses: dict[str, Any
         content = {JSON_TYPE: schema, MSGPACK: schema}
         if route.method == "PATCH":
             content[MERGE_PATCH] = schema
-        operation["requestBody"] = {"required": True, "content": content}
+        is_needed = not issubclass(body, Nothing)
+        operation["requestBody"] = {"required": is_needed, "content": content}
     for status, codes in sorted(problems(route).items()):
         name = "-".join([str(status), *sorted(codes)])
         responses[name] = problem_response(status, sorted(codes), _PROBLEM)
@@ -133,7 +135,7 @@ def _security(route: Route) -> list[dict[str, list[str]]]:
         return []
     if Operator in route.arguments.values():
         return [{"operator": []}]
-    return [{"till": []}, {"operator": []}]
+    return [{"till": []}, {"session": []}, {"operator": []}]
 
 
 def _parameters(route: Route) -> Iterator[dict[str, Any]]:

@@ -25,6 +25,7 @@ from node.api.typed import Answers, Route
 from node.commands.orders import ACKNOWLEDGE
 from node.commands.requests import Caller
 from node.node import Node
+from protocol.access.table import Action, action
 from protocol.workflows.order_table import Verb
 
 Acted = Annotated[web.Response, Answers(OrderActed, headers=RECORDED)]
@@ -146,10 +147,15 @@ async def _act(
     return answer_acted(await node.workflows.act_on_order(caller, address.id, request, key))
 
 
+def _right(name: str) -> Action:
+    return action(f"orders.{'amend' if name == 'lines' else name}")
+
+
 _VERBS: Final = (
     *(submit, approve, reject, place, fulfil, dispense),
     *(cancel, close, lines, reverse, acknowledge),
 )
 ORDER_ROUTES: Final = tuple(
-    Route("POST", f"/v1/orders/{{id}}/{verb.__name__}", verb, PROBLEMS) for verb in _VERBS
+    Route("POST", f"/v1/orders/{{id}}/{verb.__name__}", verb, PROBLEMS, _right(verb.__name__))
+    for verb in _VERBS
 )

@@ -7,6 +7,7 @@ from what a handler takes; a route names only what its handler does beside.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from node.api.authentication import OF_SHIFTS
 from node.api.headers import IdempotencyKey, IfMatch
 from node.api.models import Body
 from node.api.typed import Operator, Route
@@ -24,6 +25,8 @@ MEANING: Final[Mapping[str, str]] = {
     "malformed_body": "The body is not the JSON or MessagePack that it says it is.",
     "unauthenticated": "The token is missing or unknown.",
     "forbidden": "This caller, or this node, may not do this.",
+    "shift_required": "Somebody has to sign on at this till, by POST /v1/shifts, or the shift or the witness that the request "
+    "names is over.",
     "foreign_origin": "The request comes from another site's page.",
     "not_found": "There is no such thing here.",
     "method_not_allowed": "This address does not take this method.",
@@ -32,7 +35,13 @@ MEANING: Final[Mapping[str, str]] = {
     "insufficient_stock": "There is not enough, and this location refuses to go below zero.",
     "lot_not_usable": "A line takes goods of a lot that has expired, or is held, quarantined or recalled; `errors` says "
     "which line, and its `type` why.",
+    "witness_required": "Goods leave of which the catalogue says that a second person must see it, and none, or nobody "
+    "else, is named; `errors` says which lines.",
     "ambiguous_barcode": "A line's barcode is on several SKUs; `errors` names each: send the line again with its sku.",
+    "sealed_unreadable": "What is sealed was sealed for other keys than this node's, or was changed.",
+    "sealing_unavailable": "This chain has no recovery key yet, so nothing can be sealed: ask the head office for one.",
+    "sealed_erased": "What was sealed was erased for good.",
+    "movements_not_held": "This node does not keep the movements that it would take: ask the node that sells there.",
     "precondition_failed": "What is to be changed is not in the state that If-Match names.",
     "too_large": "The body, or what it holds, is larger than is taken.",
     "unsupported_media_type": "The body must be JSON or MessagePack, in UTF-8 and not compressed.",
@@ -52,8 +61,10 @@ def problems(route: Route) -> dict[int, set[str]]:
     codes: list[str | tuple[str, int]] = [*_ANYWHERE, *route.problems]
     hints = list(route.arguments.values())
     if not route.is_open:
-        codes.append("unauthenticated")
-    if Operator in hints:
+        codes += ["unauthenticated", "rate_limited"]
+    if not route.is_open and Operator not in hints and route.path not in OF_SHIFTS:
+        codes.append("shift_required")
+    if Operator in hints or route.action is not None:
         codes.append("forbidden")
     if Node in hints:
         codes.append("unavailable")

@@ -42,13 +42,13 @@ SCOPE_SCHEMA: Final = {
 class Query(BaseModel):
     """What every set of parameters has in common."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", defer_build=True)
 
 
 class Address(BaseModel):
     """What every set of an address's own parts has in common."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", defer_build=True)
 
 
 Q = TypeVar("Q", bound=Query)
@@ -75,6 +75,13 @@ class MovementsAsked(Query):
         if self.lot is not None and self.sku is None:
             raise PydanticCustomError("lot", "a lot is asked for together with its sku")
         return self
+
+
+class MessagesAsked(Query):
+    """How many messages, and from where on."""
+
+    limit: Limit = LIST_LIMIT_DEFAULT
+    cursor: Cursor | None = None
 
 
 class StockAsked(Query):

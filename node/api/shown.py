@@ -26,7 +26,14 @@ Cursor = Annotated[str, Field(description="For `cursor` of the next page; null o
 class Shown(BaseModel):
     """What every part of an answer has in common."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True, defer_build=True)
+
+
+class MadeShown(Shown):
+    """The same of a type that is made at run time, by `create_model`."""
+
+    # Its fields have no docstrings, and looking for them in the source would take most of the time of a start.
+    model_config = ConfigDict(use_attribute_docstrings=False)
 
 
 class ProblemError(Shown):
@@ -127,10 +134,39 @@ class MovementShown(Shown):
     """The movement that this one takes back."""
     details: dict[str, FreeJson]
     lines: list[LineShown]
+    witness: str | None = None
+    """Only where one was named: the second person who saw it."""
     document: DocumentOf | None = None
     """Only of a movement of an order, a transfer or a stocktake, which is also its reference."""
     accounts: list[AccountLine] | None = None
     """Only there too: what it changed beside what is on hand."""
+    sealed: bool | None = None
+    """Only where something is sealed with it: see `GET /v1/movements/{id}/sealed`."""
+
+
+class SealedShown(Shown):
+    """What was sealed with a movement, in clear."""
+
+    id: Id
+    location: str
+    details: dict[str, FreeJson]
+
+
+class SealedErased(Shown):
+    """That nobody opens it any more, once all have heard."""
+
+    id: Id
+    erased: bool
+    before: bool
+    """Whether it had been erased before."""
+
+
+class KeysChanged(Shown):
+    """What became of the keys of sealed records that are held here."""
+
+    rewrapped: int
+    unopened: int
+    """Left as they were: no key here opens them."""
 
 
 class LineRecorded(LineShown):
@@ -246,9 +282,11 @@ class Replaced(Shown):
 class Incident(Shown):
     """Something that happened to this node's data, and what was done about it."""
 
-    code: Literal["history_gap", "digest_mismatch", "scope_mended", "scope_read_again"]
+    code: Literal[
+        "history_gap", "digest_mismatch", "scope_mended", "scope_read_again", "history_differs"
+    ]
     """`history_gap`: the hub lost operations that were cut off this log; count what they were about. The others: rows
-    differed from the hub's (`digest_mismatch`), and were fetched one by one or with their whole scope."""
+    differed from the hub's (`digest_mismatch`), and were fetched one by one or with their whole scope. `history_differs`: the hub signed two histories, see the audit."""
     detail: str
     at: Time
 

@@ -23,6 +23,7 @@ from node.commands.depicting import tag_of
 from node.commands.linking import Link
 from node.commands.requests import Caller
 from node.node import Node
+from protocol.access.table import action
 from protocol.barcodes import Fault, Form
 from protocol.declarations.catalogue import SKUS
 from protocol.declarations.kinds import nullable
@@ -211,7 +212,7 @@ def sku_routes() -> tuple[Route, ...]:
     """What takes the place of the collection's own addresses, and the one beside them."""
     problems = ("forbidden", "not_found", "conflict", "too_large")
     return (
-        Route("GET", "/v1/skus", show_list),
-        Route("GET", "/v1/skus/{code}", show, ("not_found",)),
-        Route("POST", "/v1/skus/{code}/barcodes", link, problems),
+        Route("GET", "/v1/skus", show_list, action=action("skus.read"), is_narrowed=True),
+        Route("GET", "/v1/skus/{code}", show, ("not_found",), action("skus.read")),
+        Route("POST", "/v1/skus/{code}/barcodes", link, problems, action("skus.link")),
     )

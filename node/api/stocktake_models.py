@@ -15,7 +15,7 @@ from node.api.shown import Count, Notice, Shown, Time
 from node.api.values import Code, Currency
 from protocol.declarations.kinds import Text
 from protocol.declarations.paperwork import STOCKTAKES
-from protocol.limits import DELTA_MAX, REASON_CHARS_MAX
+from protocol.limits import REASON_CHARS_MAX
 from protocol.workflows.count_sheet import Stage
 
 _REASON: Final = Text(REASON_CHARS_MAX)
@@ -27,8 +27,6 @@ def _reason(text: str) -> str:
     return text
 
 
-Counted = Annotated[int, Field(ge=0, le=DELTA_MAX)]
-"""What is on a shelf; its difference from what is shown is one line of a movement."""
 GivenReason = Annotated[str, AfterValidator(_reason), WithJsonSchema(_REASON.schema())]
 LineId = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^[0-9a-f]{16}$"})]
 
@@ -57,16 +55,6 @@ class LineBody(Body):
 
     sku: Code
     lot: Code | None = None
-
-
-class CountBody(LineBody):
-    """What is on the shelf of a SKU, or of one lot of it, in base units."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"sku": "85123A", "lot": "L-2211", "counted": 94}]}
-    )
-
-    counted: Counted
 
 
 class ReasonBody(LineBody):
@@ -132,7 +120,7 @@ class VarianceLine(CountedLine):
     value_at_cost: Worth | None
     reason: str | None
     verified_by: str | None
-    """Who stands for this count beside whoever counted."""
+    """Who stands for this count beside whoever counted: expressly, or by finalising."""
     recount_asked: bool
     """Whether it is still to be counted again."""
     needs_second_person: bool | None

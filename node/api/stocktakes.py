@@ -9,11 +9,11 @@ from typing import Annotated, Final
 from aiohttp import web
 
 from node.api.answers import JSON_TYPE, answer
+from node.api.goods_lines import CountBody
 from node.api.headers import IdempotencyKey
 from node.api.models import Nothing
 from node.api.preferences import CSV_TYPE, prefers_csv
 from node.api.stocktake_models import (
-    CountBody,
     FinaliseBody,
     LineBody,
     ReasonBody,
@@ -29,9 +29,12 @@ from node.commands.requests import Caller
 from node.commands.stocktakes import Wish
 from node.exchange.tables import table_bytes
 from node.node import Node
+from protocol.access.table import action
+from protocol.declarations.paperwork import STOCKTAKES
 from protocol.ids import NO_LOT, Lot, Sku
 from protocol.workflows.progress import LineKey
 from protocol.workflows.stocktakes import Verb
+from runtime.problems import Problem
 
 COLUMNS: Final = (
     *(
@@ -53,6 +56,7 @@ COLUMNS: Final = (
 """Of the report as CSV: a row for each line, by the count that stands."""
 _REPLAYED: Final = {"Idempotency-Replayed": "`true` on a repeat: nothing was recorded now."}
 _PROBLEMS: Final = ("forbidden", "not_found", "conflict", "too_large")
+_OF_SCANS: Final = ("unknown_barcode", "ambiguous_barcode", "unavailable")
 
 Acted = Annotated[web.Response, Answers(StocktakeActed, headers=_REPLAYED)]
 Recorded = Annotated[web.Response, Answers(StocktakeCounted, headers=_REPLAYED)]
@@ -78,7 +82,7 @@ async def count(
     it, and nothing waits for the count. Counted again in the same round, the later count stands. While the differences
     are looked at, only a line whose recount was asked for is counted. For a node that writes the location.
     """
-    wish = Wish(Verb.COUNT, _line(body), counted=body.counted)
+    wish = Wish(Verb.COUNT, _line(body), counted=body.counted, said=body.said)
     return await _act(node, caller, address, wish, key)
 
 
@@ -151,6 +155,8 @@ async def show_variance(
     As JSON, or as CSV with `format=csv` or an `Accept` that prefers it. Of a blind count a till is not shown what is
     expected before the stocktake has ended.
     """
+    if await node.documents.one(caller, STOCKTAKES, address.id) is None:
+        raise Problem("not_found", "There is no such stocktake here.")
     report = await node.stocktakes.variance(caller, address.id)
     headers = {"Vary": "Accept"}
     if asked.format == "csv" or (asked.format is None and prefers_csv(request)):
@@ -177,8 +183,24 @@ def stocktake_routes() -> tuple[Route, ...]:
     }
     under = "/v1/stocktakes/{id}"
     return (
-        *(Route("POST", f"{under}/{name}", verb, _PROBLEMS) for name, verb in verbs.items()),
-        Route("GET", f"{under}/variance", show_variance, ("not_found",)),
+        *(
+            Route(
+                "POST",
+                f"{under}/{name}",
+                verb,
+                (*_PROBLEMS, *(_OF_SCANS if verb is count else ())),
+                action(f"stocktakes.{verb.__name__}"),
+            )
+            for name, verb in verbs.items()
+        ),
+        Route(
+            "GET",
+            f"{under}/variance",
+            show_variance,
+            ("not_found",),
+            action("stocktakes.read"),
+            is_narrowed=True,
+        ),
     )
 
 
@@ -192,8 +214,8 @@ async def _act(
     )
 
 
-def _line(body: LineBody) -> LineKey:
-    return LineKey(Sku(body.sku), NO_LOT if body.lot is None else Lot(body.lot))
+def _line(body: LineBody | CountBody) -> LineKey:
+    return LineKey(Sku(body.sku or ""), NO_LOT if body.lot is None else Lot(body.lot))
 
 
 def _rows(report: dict[str, object]) -> list[dict[str, object]]:

@@ -29,6 +29,7 @@ from protocol.limits import (
     LIVE_RETRY_MS,
     SCOPES_MAX,
 )
+from runtime.guards import check_upgrade
 from runtime.problems import Problem
 from runtime.store import StoreError
 
@@ -139,6 +140,7 @@ async def show_live(
 
     Nothing is expected from the reader: a message from it ends the connection with 1008.
     """
+    check_upgrade(request)
     socket = web.WebSocketResponse(
         timeout=CLOSE_S,
         heartbeat=LIVE_HEARTBEAT_S,
@@ -178,7 +180,7 @@ async def _stream(request: web.Request, caller: Caller, asked: LiveAsked) -> Asy
 
     node = request.app[NODE]
     try:
-        stream = await node.open_stream(caller, credential(request), asked.scopes, has_gone)
+        stream = await node.open_stream(credential(request), asked.scopes, has_gone)
     except Refusal as refusal:
         late = refusal.code in {"rate_limited", "unavailable"}
         headers = {"Retry-After": str(RETRY_AFTER_S)} if late else {}

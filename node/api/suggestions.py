@@ -13,27 +13,28 @@ from node.api.document_models import models_of
 from node.api.headers import IdempotencyKey
 from node.api.models import Body
 from node.api.queries import Query
-from node.api.shown import Shown
+from node.api.shown import MadeShown, Shown
 from node.api.typed import Answers, Route
 from node.api.values import DAYS_MAX, Code, Days, Limit
 from node.commands.requests import Caller
 from node.commands.suggesting import Suggested, Wanted
 from node.node import Node
+from protocol.access.table import action
 from protocol.declarations.paperwork import ORDERS
 from protocol.limits import LIST_LIMIT_MAX
 
-_LEAD_DAYS: Final = 7
-_USED_DAYS: Final = 28
-_LEAD: Final = "Until goods ordered today can be sold."
-_USED: Final = "Over how many days what was sold and dispensed is counted; at least 1."
+LEAD_DAYS: Final = 7
+USED_DAYS: Final = 28
+LEAD: Final = "Until goods ordered today can be sold."
+USED: Final = "Over how many days what was sold and dispensed is counted; at least 1."
 
 
 class SuggestedAsked(Query):
     """Of which location."""
 
     location: Code
-    lead_days: Annotated[Days, Field(description=_LEAD)] = _LEAD_DAYS
-    used_days: Annotated[Limit, Field(description=_USED)] = _USED_DAYS
+    lead_days: Annotated[Days, Field(description=LEAD)] = LEAD_DAYS
+    used_days: Annotated[Limit, Field(description=USED)] = USED_DAYS
 
 
 class SuggestedBody(Body):
@@ -42,8 +43,8 @@ class SuggestedBody(Body):
     model_config = ConfigDict(json_schema_extra={"examples": [{"location": "S01"}]})
 
     location: Code
-    lead_days: Annotated[int, Field(ge=0, le=DAYS_MAX, description=_LEAD)] = _LEAD_DAYS
-    used_days: Annotated[int, Field(ge=1, le=LIST_LIMIT_MAX, description=_USED)] = _USED_DAYS
+    lead_days: Annotated[int, Field(ge=0, le=DAYS_MAX, description=LEAD)] = LEAD_DAYS
+    used_days: Annotated[int, Field(ge=1, le=LIST_LIMIT_MAX, description=USED)] = USED_DAYS
 
 
 class SuggestedLine(Shown):
@@ -78,7 +79,7 @@ def _drafted() -> type[Shown]:
     told = (
         "What was drafted, as each order is shown; the same bytes for every repeat of its request."
     )
-    return create_model("DraftedOrders", __base__=Shown, __doc__=told, **fields)
+    return create_model("DraftedOrders", __base__=MadeShown, __doc__=told, **fields)
 
 
 DraftedOrders = _drafted()
@@ -133,8 +134,15 @@ def _order(one: Suggested) -> dict[str, Any]:
 
 
 SUGGESTION_ROUTES: Final = (
-    Route("GET", "/v1/orders/suggested", show_suggested, tag="orders"),
     Route(
-        "POST", "/v1/orders/suggested", draft_suggested, ("forbidden", "too_large"), tag="orders"
+        "GET", "/v1/orders/suggested", show_suggested, action=action("orders.read"), tag="orders"
+    ),
+    Route(
+        "POST",
+        "/v1/orders/suggested",
+        draft_suggested,
+        ("forbidden", "too_large"),
+        action("orders.create"),
+        tag="orders",
     ),
 )

@@ -23,6 +23,7 @@ from node.api.models import Body, Nothing
 from node.api.typed import Answers, Route
 from node.commands.requests import Caller
 from node.node import Node
+from protocol.access.table import Action, action
 from protocol.workflows.transfer_table import Verb
 
 Acted = Annotated[web.Response, Answers(TransferActed, headers=RECORDED)]
@@ -43,7 +44,8 @@ async def ship(
 ) -> Acted:
     """Ship goods of a transfer, all or some.
 
-    They leave the sender's shelf and are in transit to the receiver. For the sender.
+    They leave the sender's shelf and are in transit to the receiver. Goods named without a lot, of a SKU whose lots are
+    tracked, are taken from those that expire first, but for those of a numbered parcel. For the sender.
     """
     return await _act(node, caller, key, address, Verb.SHIP, body)
 
@@ -53,8 +55,8 @@ async def receive(
 ) -> Acted:
     """Receive goods of a transfer, all or some.
 
-    What arrived counts whatever was sent, and also before its news has come; what is damaged is written off. For the
-    receiver.
+    What arrived counts whatever was sent, and also before its news has come; what is damaged is written off. Goods named
+    without a lot are taken to be of the lots that are on their way, but for those of a numbered parcel. For the receiver.
     """
     return await _act(node, caller, key, address, Verb.RECEIVE, body)
 
@@ -137,10 +139,15 @@ async def _act(
     return answer_acted(await node.workflows.act_on_transfer(caller, address.id, request, key))
 
 
+def _right(name: str) -> Action:
+    return action(f"transfers.{'amend' if name == 'lines' else name}")
+
+
 _VERBS: Final = (
     *(allocate, ship, receive, call_back, turn_back, receive_back),
     *(cancel, close, lines, reverse),
 )
 TRANSFER_ROUTES: Final = tuple(
-    Route("POST", f"/v1/transfers/{{id}}/{verb.__name__}", verb, PROBLEMS) for verb in _VERBS
+    Route("POST", f"/v1/transfers/{{id}}/{verb.__name__}", verb, PROBLEMS, _right(verb.__name__))
+    for verb in _VERBS
 )

@@ -9,6 +9,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from node.api.amounts import Amount, faults_of_amount
 from node.api.bodies import as_object
 from node.api.models import LineBody, MovementBody
 from node.commands.picking import PICKED
@@ -21,6 +22,7 @@ from runtime.problems import ERRORS_MAX, Problem, problem_of
 Fault = Mapping[str, object]
 
 _WITH_DOCUMENTS: Final = "is recorded through its own document, not as a movement"
+_IN_UNITS: Final = {"sku", "lot", "delta"}
 _SAID: Final = {"barcode", "pack", "packs"}
 _GOODS_IN: Final = ("supplier", "unit_cost", "expiry")
 _ONLY_GOODS_IN: Final = set(_GOODS_IN)
@@ -49,6 +51,7 @@ def movement_of(body: MovementBody) -> Movement:
         note=body.note,
         details=body.details,
         override_lot=body.override_lot,
+        witness=body.witness,
     )
 
 
@@ -104,60 +107,58 @@ def _faults(body: MovementBody) -> Iterator[Fault]:
 
 def _line_faults(kind: MoveKind, line: LineBody) -> Iterator[tuple[str, str, str]]:
     """Yield (field, type, message) for each fault of a line."""
+    if _is_in_units(kind, line):
+        yield from _sign_faults(kind, line)
+        return
     if line.sku is None and line.barcode is None:
         yield "sku", "missing", "is required, or a barcode"
-    if line.packs is None:
-        if line.pack is not None:
-            yield "packs", "missing", "is required: how many of the pack"
-        yield from _quantity_faults(kind, line)
-    else:
-        yield from _packs_faults(kind, line)
+    is_count = kind is MoveKind.COUNT
+    amount, units = ("counted", line.counted) if is_count else ("delta", line.delta)
+    said = Amount(units, line.pack, line.packs, line.barcode)
+    goes_one_way = RULES[kind].sign is not Sign.EITHER
+    yield from faults_of_amount(said, amount, barcode_is_one=goes_one_way)
+    yield from _sign_faults(kind, line)
     if kind is not MoveKind.RECEIVE and not _ONLY_GOODS_IN.isdisjoint(line.model_fields_set):
         for name in _GOODS_IN:
             if getattr(line, name) is not None:
                 yield name, "kind", "belongs to received goods only"
 
 
-def _packs_faults(kind: MoveKind, line: LineBody) -> Iterator[tuple[str, str, str]]:
-    assert line.packs is not None, "asked only of a line that has some"
-    if line.pack is None and line.barcode is None:
-        yield "pack", "missing", "is required: of what, unless a barcode says it"
-    for name in ("delta", "counted"):
-        if getattr(line, name) is not None:
-            yield name, "kind", "is worked out from packs"
-    if kind is MoveKind.COUNT:
-        if line.packs < 0:
-            yield "packs", "sign", "of a count cannot be negative"
-    elif message := sign_fault(kind, line.packs):
-        yield "packs", "sign", message
+def _is_in_units(kind: MoveKind, line: LineBody) -> bool:
+    """Whether it says which SKU and how many of it and no more, as nearly every line does: only its sign can be wrong."""
+    return (
+        line.model_fields_set <= _IN_UNITS
+        and line.sku is not None
+        and line.delta is not None
+        and kind is not MoveKind.COUNT
+    )
 
 
-def _quantity_faults(kind: MoveKind, line: LineBody) -> Iterator[tuple[str, str, str]]:
+def _sign_faults(kind: MoveKind, line: LineBody) -> Iterator[tuple[str, str, str]]:
     if kind is MoveKind.COUNT:
-        if line.counted is None:
-            yield "counted", "missing", "is required for count"
         if line.delta is not None:
             yield "delta", "kind", "is worked out from counted"
+        if line.packs is not None and line.packs < 0:
+            yield "packs", "sign", "of a count cannot be negative"
         return
     if line.counted is not None:
         yield "counted", "kind", "belongs to the kind count only"
-    if line.delta is None:
-        if line.barcode is None or RULES[kind].sign is Sign.EITHER:
-            yield "delta", "missing", "is required, or packs"
-    elif message := sign_fault(kind, line.delta):
-        yield "delta", "sign", message
+    name, amount = ("delta", line.delta) if line.packs is None else ("packs", line.packs)
+    if amount is not None and (message := sign_fault(kind, amount)):
+        yield name, "sign", message
 
 
 def _line(body: LineBody) -> Line:
+    given = body.model_fields_set
     return Line(
         sku=Sku(body.sku or ""),
         lot=NO_LOT if body.lot is None else Lot(body.lot),
         delta=body.delta,
         counted=body.counted,
         facts=_NO_FACTS
-        if body.model_fields_set.isdisjoint(_GOODS_IN)
+        if given.isdisjoint(_GOODS_IN)
         else body.model_dump(include=_ONLY_GOODS_IN, exclude_none=True),
-        said=None if body.model_fields_set.isdisjoint(_SAID) else _said(body),
+        said=None if given.isdisjoint(_SAID) else _said(body),
     )
 
 

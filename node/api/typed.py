@@ -5,7 +5,7 @@ nothing else; an answer is what the handler made, never checked again. `openapi`
 
     async def record(node: Node, caller: Caller, key: IdempotencyKey, body: MovementBody) -> Recorded
 
-An argument is a `Node`, a `Caller`, an `Operator` (refused for others), an `Address`, a `Query`, a header of `headers`,
+An argument is a `Node`, the `Lan`, a `Caller`, an `Operator` (refused for others), an `Address`, a `Query`, a header of `headers`,
 the `web.Request` itself, or, last because it is read last, a `Body`.
 """
 
@@ -19,14 +19,16 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from node.api.answers import JSON_TYPE
-from node.api.authentication import caller, require_operator
+from node.api.authentication import caller, require_operator, require_right, require_right_at
 from node.api.bodies import read_body, read_nothing
-from node.api.context import NODE
+from node.api.context import LAN, NODE
 from node.api.headers import header_of
 from node.api.models import Body, Nothing
 from node.api.queries import Address, Query, parameters, refuse_parameters
 from node.commands.requests import Caller
+from node.lan.door import Lan
 from node.node import Node
+from protocol.access.table import Action
 
 Reader = Callable[[web.Request], Any]
 
@@ -57,8 +59,14 @@ class Route:
     handler: Callable[..., Awaitable[web.StreamResponse]]
     problems: tuple[str | tuple[str, int], ...] = ()
     """Codes that follow from no argument but from what the handler does, with the status if it is not the code's own."""
+    action: Action | None = None
+    """What a caller must be allowed somewhere; where, its handler or command asks. None of one that asks for no right."""
     is_open: bool = False
     """Whether it is answered without a token."""
+    is_narrowed: bool = False
+    """Of a list: whether it leaves out what the caller may not see. Otherwise whoever may not see all names a location."""
+    is_own: bool = False
+    """Whether it is for any caller, about itself."""
     tag: str = ""
     """The heading under which the document has it; the module of its handler if there is none."""
 
@@ -89,12 +97,27 @@ class Route:
 _READERS: Final[Mapping[Any, Reader]] = {
     web.Request: lambda request: request,
     Node: lambda request: request.app[NODE],
+    Lan: lambda request: request.app[LAN],
     Caller: caller,
     Operator: require_operator,
 }
 
 
 def _adapt(route: Route) -> Handler:
+    inner = _read_for(route)
+    right = route.action
+    if right is None:
+        return inner
+
+    async def check_first(request: web.Request) -> web.StreamResponse:
+        # Before anything is read: whoever may not is not told what was wrong with the request.
+        require_right(request, right)
+        return await inner(request)
+
+    return check_first
+
+
+def _read_for(route: Route) -> Handler:
     hints = list(route.arguments.values())
     if hints == [web.Request]:
         return route.handler  # it reads for itself
@@ -103,12 +126,16 @@ def _adapt(route: Route) -> Handler:
         body = hints.pop()
     readers = [_reader(hint) for hint in hints]
     takes_parameters = web.Request in hints or route.argument_of(Query) is not None
-    read = read_nothing if body is Nothing else read_body
+    read = read_nothing if issubclass(body or Body, Nothing) else read_body
+    right = None if route.is_narrowed or route.argument_of(Query) is None else route.action
 
     async def handle(request: web.Request) -> web.StreamResponse:
         if not takes_parameters:
             refuse_parameters(request)
         arguments = [reader(request) for reader in readers]
+        if right is not None:
+            asked = next(one for one in arguments if isinstance(one, Query))
+            require_right_at(request, right, getattr(asked, "location", None))
         if body is not None:
             arguments.append(await read(request, body))
         return await handler(*arguments)

@@ -21,6 +21,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 from typing_extensions import TypeAliasType
 
+from protocol.access.table import PersonRole
 from protocol.codec import check_plain, pack
 from protocol.declarations.kinds import DATE_PATTERN, PRINTS, PRINTS_OR_ENDS_LINE
 from protocol.errors import ProtocolError
@@ -33,6 +34,7 @@ from protocol.limits import (
     DETAILS_BYTES_MAX,
     IDEMPOTENCY_KEY_CHARS_MAX,
     INT_MAX,
+    LETTER_CHARS_MAX,
     LINE_PACKS_MAX,
     LIST_LIMIT_MAX,
     NAME_CHARS_MAX,
@@ -107,6 +109,12 @@ def _date(text: str) -> str:
     raise PydanticCustomError("date", "must be a date that exists, as YYYY-MM-DD")
 
 
+def _role(value: object) -> PersonRole:
+    if type(value) is str and value in set(PersonRole):
+        return PersonRole(value)
+    raise PydanticCustomError("role", "is not a role")
+
+
 _KINDS: Final = {kind.value: kind for kind in MoveKind}
 
 
@@ -123,10 +131,8 @@ def _details(value: dict[str, Any]) -> dict[str, Any]:
         raise PydanticCustomError("details", error.detail) from error
     if _holds_bytes(value):
         raise PydanticCustomError("details", "details has bytes, which JSON does not have")
-    if "sealed" in value:
-        raise PydanticCustomError(
-            "sealed", "sealed details need people's keys, which are not there yet"
-        )
+    if "sealed" in value and not (isinstance(value["sealed"], dict) and value["sealed"]):
+        raise PydanticCustomError("sealed", "sealed must be an object with members")
     if len(pack(value)) > DETAILS_BYTES_MAX:
         raise PydanticCustomError("details", f"must pack to at most {DETAILS_BYTES_MAX} bytes")
     return value
@@ -235,14 +241,30 @@ Instant = Annotated[
 Kind = Annotated[MoveKind, BeforeValidator(_kind), _one_of(MoveKind)]
 RecordedKind = Annotated[MoveKind, BeforeValidator(_kind), _one_of(KINDS_BY_HAND)]
 """A kind that is recorded as a movement of its own. The others are refused with the reason, in `translation`."""
+Role = Annotated[PersonRole, BeforeValidator(_role), _one_of(PersonRole)]
+"""What somebody is at a node."""
+LetterText = Annotated[
+    str,
+    AfterValidator(_several_lines),
+    Field(min_length=1, max_length=LETTER_CHARS_MAX),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": LETTER_CHARS_MAX,
+            "pattern": f"^{PRINTS_OR_ENDS_LINE}*$",
+        }
+    ),
+]
 Details = Annotated[
     dict[str, Any],
     AfterValidator(_details),
     DescribedAs(
         dict[str, FreeJson],
-        properties={"sealed": False},
+        properties={"sealed": {"type": "object", "minProperties": 1}},
         description=f"Free JSON without floats, at most {DEPTH_MAX} levels and "
-        f"{DETAILS_BYTES_MAX:,} bytes as MessagePack.",
+        f"{DETAILS_BYTES_MAX:,} bytes as MessagePack. What is under `sealed` is encrypted before it is recorded, and "
+        "opened only by `GET /v1/movements/{id}/sealed`.",
     ),
 ]
 """Free JSON without floats, as small and as flat as the wire takes it."""

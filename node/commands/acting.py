@@ -14,13 +14,18 @@ import orjson
 from node.commands import recording
 from node.commands.depicting import document_json, sees_office_part
 from node.commands.documents import Written, op_id_of, repeat
+from node.commands.editable import missing
 from node.commands.movements import Here
 from node.commands.recording import Seen
-from node.commands.requests import Authority, Caller, Refusal
+from node.commands.requests import Caller, Refusal
+from node.commands.rights import check_found, check_proved, require
 from node.replica import answers, documents
 from node.replica.answers import Kept, Slot
+from protocol.access.people import Resource
+from protocol.access.table import action
 from protocol.certificate import Role
 from protocol.codec import with_sorted_keys
+from protocol.declarations.naming import locations_of
 from protocol.declarations.vocabulary import Collection
 from protocol.ids import Location
 from protocol.workflows.steps import Fault, Party, Step, StepRefused
@@ -44,6 +49,9 @@ _CODES: Final[Mapping[Fault, str]] = {
 not valid."""
 
 
+_OVERRIDE: Final = action("stock.override_lot")
+
+
 class Asked(NamedTuple):
     """Who asks for what to be done with which document."""
 
@@ -52,10 +60,10 @@ class Asked(NamedTuple):
     verb: str
     request: object
     """All else that was asked, plain: a repeat of the key with another request is refused."""
-    lowest: Authority = Authority.OPERATOR
-    """What a caller must be at least; a till may do what moves goods."""
     override: str | None = None
-    """Why lots that may not be used leave all the same, which only the operator may say; None: they do not."""
+    """Why lots that may not be used leave all the same; None: they do not."""
+    witness: str | None = None
+    """The second person who saw goods leave."""
 
 
 Decide = Callable[[Seen], Iterable[Step]]
@@ -92,19 +100,24 @@ def perform(
     request = answers.request_digest(with_sorted_keys(asked.request))
     if (kept := answers.find(db, slot)) is not None:
         return repeat(kept, request)
-    if caller.authority is Authority.TILL and asked.lowest is not Authority.TILL:
-        raise Refusal("forbidden", f"a till does not {asked.verb} {asked.collection.name}")
-    if asked.override is not None and caller.authority is not Authority.OPERATOR:
-        raise Refusal("forbidden", "a till does not let a lot go that may not be used")
+    right = action(f"{asked.collection.name}.{asked.verb}")
+    require(caller, right)
+    if asked.override is not None:
+        require(caller, _OVERRIDE)
+    check_proved(caller, asked.witness)
     seen = recording.see(db, asked.collection, asked.id, op_id_of(here, slot))._replace(
-        override=asked.override
+        override=asked.override, witness=asked.witness
     )
+    if not seen.is_whole:
+        raise Refusal("not_found", f"of this {asked.collection.one} only a part has come here yet")
+    places = Resource(locations_of(asked.collection, seen.values), is_shared=True)
+    check_found(caller, here.certificate, right, places, missing=missing(asked.collection))
     try:
         steps = tuple(decide(seen))
     except StepRefused as refused:
         fault = refused.fault
         raise Refusal(_CODES[fault], refused.detail, fault=fault.value) from refused
-    warnings = recording.append(db, here, caller.name, seen, steps, asked.verb)
+    warnings = recording.append(db, here, caller.by, seen, steps, asked.verb, device=caller.name)
     held = documents.one(db, asked.collection, asked.id)
     assert held is not None, "nothing that a step does takes a document away"
     shown = document_json(asked.collection, held, for_office=sees_office_part(caller))

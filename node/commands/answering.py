@@ -6,7 +6,8 @@ from the same operation by the same functions.
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
 import orjson
 
@@ -20,7 +21,10 @@ from protocol.effects import Account, CounterEffect
 from protocol.ids import OpId, ReplicaId, Seq
 from protocol.movements import MOVE_PREFIX
 from protocol.operation import Operation
+from protocol.witness import WITNESS
 
+SEALED: Final = "sealed"
+"""Where a movement has what only some may read: in a request among its details, in its operation as sealed bytes."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _OFFSET: Final = len("+00:00")
 _WARNINGS: Final[Mapping[str, str]] = {
@@ -53,7 +57,8 @@ def plain(movement: Movement) -> list[object]:
     ]
     tail = [movement.reason, movement.note, with_sorted_keys(movement.details)]
     # Only where it is given, so that requests from before there was such a thing are the same still.
-    return [*head, *tail, *(["override_lot"] if movement.override_lot else [])]
+    override = ["override_lot"] if movement.override_lot else []
+    return [*head, *tail, *override, *(["witness", movement.witness] if movement.witness else [])]
 
 
 def _said(line: Line) -> list[object]:
@@ -75,13 +80,17 @@ def repeat(kept: Kept, request: bytes) -> Answer:
 
 def details_of(movement: Movement, lines: Sequence[Line]) -> dict[str, object]:
     """What of a movement is kept beside its effects, which are those of `lines`; parts that were not given are left out."""
-    given = {
+    given: dict[str, object] = {
         "reference": movement.reference,
         "reason": movement.reason,
         "note": movement.note,
         "details": dict(movement.details) or None,
         "lines": _line_facts(lines),
+        WITNESS: movement.witness,
     }
+    if movement.sealing is not None:
+        open_part = {name: value for name, value in movement.details.items() if name != SEALED}
+        given |= {"details": open_part or None, SEALED: movement.sealing.box}
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -118,6 +127,12 @@ def warned(code: str, sku: str, **more: object) -> Warned:
     return {"code": code, "sku": sku, "detail": _WARNINGS[code], **more}
 
 
+def without_cost(shown: dict[str, Any]) -> dict[str, Any]:
+    """A movement as it is shown to whoever may not read what goods cost."""
+    lines = [{k: v for k, v in line.items() if k != "unit_cost"} for line in shown["lines"]]
+    return {**shown, "lines": lines}
+
+
 def movement_json(found: Recorded) -> dict[str, object]:
     """A movement as REST shows it."""
     operation = found.operation
@@ -127,7 +142,7 @@ def movement_json(found: Recorded) -> dict[str, object]:
     if operation.occurred_at != operation.recorded_at:
         occurred_at = time_to_text(operation.occurred_at)
     facts = details.get("lines")
-    per_line: Mapping[str, object] = facts if isinstance(facts, Mapping) else {}
+    per_line: Mapping[str, object] = {} if facts is None else _mapping(facts)
     return {
         "id": id_to_text(operation.op_id),
         "replica": found.replica.hex(),
@@ -144,6 +159,8 @@ def movement_json(found: Recorded) -> dict[str, object]:
         "reverses": _reversed_id(details),
         "details": details.get("details", {}),
         "lines": [_line_json(effect, per_line.get(str(at))) for at, effect in enumerate(effects)],
+        **({WITNESS: details[WITNESS]} if WITNESS in details else {}),
+        **({SEALED: True} if SEALED in details else {}),
         **_of_document(operation),
     }
 
@@ -179,6 +196,7 @@ def id_to_text(op_id: OpId) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
+@lru_cache(maxsize=256)  # the sales of one commit are of the same few milliseconds
 def time_to_text(time_ms: int) -> str:
     """RFC 3339 in UTC with milliseconds."""
     time = _EPOCH + timedelta(milliseconds=time_ms)
@@ -195,7 +213,12 @@ def _counter_effects(operation: Operation) -> list[CounterEffect]:
 
 def _line_json(effect: CounterEffect, facts: object) -> dict[str, object]:
     line: dict[str, object] = {"sku": effect.sku, "lot": effect.lot or None, "delta": effect.delta}
-    return {**line, **facts} if isinstance(facts, Mapping) else line
+    return line if facts is None else {**line, **_mapping(facts)}
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    # To ask whether something is a Mapping costs as much as the rest of a line, so it is not asked of None.
+    return value if isinstance(value, Mapping) else {}
 
 
 def _line_facts(lines: Sequence[Line]) -> dict[str, object] | None:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from node.commands.recording import Seen
+from node.commands.requests import Said
 from protocol.codec import with_sorted_keys
 from protocol.documents import Document
 from protocol.ids import NO_LOT, Lot, Sku
@@ -24,6 +25,7 @@ from protocol.workflows.progress import (
     read_event,
 )
 
+_OF_ONE_LINE: Final = frozenset({"pack", "packs", "barcode"})
 _UUID: Final = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -31,13 +33,15 @@ class Goods(NamedTuple):
     """Some of one lot."""
 
     sku: Sku
-    quantity: int
-    """Base units, at least 1."""
+    quantity: int | None
+    """Base units; None where only `said` says how many."""
     lot: Lot = NO_LOT
     planned: Lot | None = None
     """The lot of the line that they are for, NO_LOT for the line that leaves the lot open; None to find the line."""
     facts: Mapping[str, object] = MappingProxyType({})
-    """`unit_cost`, `expiry` of goods received: kept with the operation, no effect on stock."""
+    """`unit_cost`, `expiry` of goods received, `pack`, `barcode`: kept with the operation, no effect on stock."""
+    said: Said | None = None
+    """What was scanned, or how many packs, until `commands.scanned_goods` has worked it out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,29 +55,46 @@ class Request:
     parcel: str = ""
     event: str = ""
     """To take back; or, of an internal request, the transfer that delivered."""
-    plan: tuple[tuple[LineKey, int], ...] = ()
-    """Lines to add or change; 0 takes one out."""
+    plan: tuple[tuple[LineKey, int] | Goods, ...] = ()
+    """Lines to add or change, as goods where they say what was scanned; 0 takes one out."""
     who: str | None = None
     """Who is asked to answer, or does; None for the other side."""
     until_ms: int | None = None
     """By when they are to answer, UTC milliseconds; None asks nobody."""
     override: str | None = None
     """Why lots that may not be used leave all the same; None: they do not."""
+    witness: str | None = None
+    """The second person who saw goods leave."""
 
     def plain(self) -> list[object]:
         """As plain values, for comparing a repeat with the first request."""
         lines = None if self.lines is None else [_plain(one) for one in self.lines]
         damaged = [_plain(one) for one in self.damaged]
-        plan = [[*key, quantity] for key, quantity in self.plan]
+        plan = [_plain(one) if isinstance(one, Goods) else [*one[0], one[1]] for one in self.plan]
         found = [lines, damaged, self.parcel, self.event, plan, self.who, self.until_ms]
-        return [*found, *([] if self.override is None else [self.override])]
+        override = [] if self.override is None else [self.override]
+        return [*found, *override, *([] if self.witness is None else ["witness", self.witness])]
 
 
 def note_facts(seen: Seen, request: Request) -> None:
-    """Have what is said of goods beside their quantity be kept with the operation that moves them."""
+    """Have what is said of goods beside their quantity be kept with the operation that moves them.
+
+    Of several lines that are one in the end, so many packs each, none says how many packs it was.
+    """
     for one in request.lines or ():
-        if one.facts:
+        before = seen.facts.get((one.sku, one.lot))
+        if before is not None:
+            several = {**before, **one.facts}
+            seen.facts[one.sku, one.lot] = {
+                name: value for name, value in several.items() if name not in _OF_ONE_LINE
+            }
+        elif one.facts:
             seen.facts[one.sku, one.lot] = one.facts
+
+
+def plan_of(request: Request) -> dict[LineKey, int]:
+    """The lines of the plan by what names them, once all are in base units."""
+    return dict(one for one in request.plan if not isinstance(one, Goods))
 
 
 def event_name(given: str) -> str:
@@ -90,6 +111,7 @@ def amounts(goods: Iterable[Goods], progress: Progress) -> dict[Item, int]:
             is_asked_for = progress.lines.get(LineKey(one.sku, one.lot), 0) > 0
             planned = one.lot if is_asked_for else NO_LOT
         item = Item(one.sku, one.lot, planned)
+        assert one.quantity is not None, "worked out, if a line did not say it"
         found[item] = found.get(item, 0) + one.quantity
     return found
 
@@ -136,4 +158,6 @@ def _scanned(document: Document, legs: Iterable[str], event: str) -> dict[str, d
 
 
 def _plain(goods: Goods) -> list[object]:
-    return [*goods[:4], with_sorted_keys(goods.facts)]
+    # Nothing for a line in base units, as it was before lines could say anything else.
+    said = [] if goods.said is None else [goods.said.barcode, goods.said.pack, goods.said.packs]
+    return [*goods[:4], with_sorted_keys(goods.facts), *said]

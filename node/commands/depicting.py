@@ -12,8 +12,10 @@ from typing import Final
 import orjson
 
 from node.commands.answering import time_to_text
-from node.commands.requests import Authority, Caller
+from node.commands.requests import Caller
+from node.commands.rights import has_right
 from node.replica.documents import Held
+from protocol.access.table import action
 from protocol.declarations import COLLECTIONS
 from protocol.declarations.kinds import Instant, Record, Rows
 from protocol.declarations.naming import codes_of
@@ -21,6 +23,10 @@ from protocol.declarations.reading import shown_values
 from protocol.declarations.vocabulary import EVERY_DOCUMENT, Collection
 
 _TAG_BYTES: Final = 12
+_COST: Final = action("cost.read")
+CONTACT: Final = action("contact.read")
+CONTACTS: Final = {"suppliers": "contact_info"}
+"""The fields that say how to reach somebody, by collection."""
 _INSTANTS: Final = {
     name: [one.name for one in (*declared.fields, *EVERY_DOCUMENT) if isinstance(one.kind, Instant)]
     for name, declared in COLLECTIONS.items()
@@ -68,12 +74,20 @@ def _with_times(record: Mapping[str, object], parts: Sequence[str]) -> dict[str,
 
 def document_body(collection: Collection, held: Held, caller: Caller) -> bytes:
     """The same as a caller is answered it."""
-    return orjson.dumps(document_json(collection, held, for_office=sees_office_part(caller)))
+    return orjson.dumps(document_shown(collection, caller, held))
+
+
+def document_shown(collection: Collection, caller: Caller, held: Held) -> dict[str, object]:
+    """The same, with nothing in fields that a caller may not read."""
+    shown = document_json(collection, held, for_office=sees_office_part(caller))
+    if (hidden := CONTACTS.get(collection.name)) is not None and not has_right(caller, CONTACT):
+        shown[hidden] = None
+    return shown
 
 
 def sees_office_part(caller: Caller) -> bool:
     """Whether a caller may be shown what only the office holds: no till may, also none at the office."""
-    return caller.authority is Authority.OPERATOR
+    return has_right(caller, _COST)
 
 
 def tag_of(body: bytes) -> str:

@@ -15,19 +15,23 @@ import orjson
 from node.commands.depicting import document_body, tag_of
 from node.commands.editable import (
     Work,
-    check_caller,
+    check_changes,
+    check_creates,
     checked_changes,
     checked_new,
+    missing,
     rights_of,
     values_of,
 )
 from node.commands.entering import enter
 from node.commands.movements import Here
 from node.commands.requests import Caller, Refusal
+from node.commands.rights import require
 from node.replica import answers, documents, numbering
 from node.replica.answers import Kept, Slot
 from node.replica.documents import Held
 from protocol.access import device_may
+from protocol.access.table import action
 from protocol.certificate import Role
 from protocol.codec import with_sorted_keys
 from protocol.declarations import editing
@@ -86,7 +90,7 @@ def create(
     request = answers.request_digest(with_sorted_keys(asked))
     if (kept := answers.find(db, slot)) is not None:
         return repeat(kept, request)
-    check_caller(caller)
+    check_creates(work, asked)
     edit_id = op_id_of(here, slot)
     id_ = id_of_new(collection, asked, edit_id)
     if (held := documents.one(db, collection, id_)) is not None:
@@ -105,7 +109,7 @@ def write_new(work: Work, edit_id: OpId, id_: str, asked: Asked) -> None:
     wanted, values = checked_new(work, id_, asked), {**asked, **codes_of(collection, id_)}
     made = [
         Change(CREATED_AT, here.now_ms),
-        Change(CREATED_BY, caller.name),
+        Change(CREATED_BY, caller.by),
         Change(CREATED_AT_NODE, here.certificate.name),
     ]
     if (numbered_by := numbering.LOCATION_FIELD.get(collection.name)) is not None:
@@ -144,10 +148,11 @@ def _edit(
     request = answers.request_digest(with_sorted_keys(asked))
     if (kept := answers.find(db, slot)) is not None:
         return repeat(kept, request)
-    check_caller(caller)
+    require(caller, action(f"{collection.name}.change"))
     held = documents.one(db, collection, id_)
     if held is None:
-        raise Refusal("not_found", f"there is no such {collection.one} here")
+        raise Refusal("not_found", missing(collection))
+    check_changes(work, held)
     if if_match is not None and tag_of(document_body(collection, held, caller)) not in if_match:
         raise Refusal("precondition_failed", f"this {collection.one} was changed meanwhile")
     write_changes(work, op_id_of(work.here, slot), held, asked)
@@ -230,7 +235,7 @@ def _append(
         here.now_ms,
         here.now_ms,
         here.clock_offset_ms,
-        work.caller.name,
+        work.caller.by,
         work.caller.name,
         KIND,
         _VERSION,

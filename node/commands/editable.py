@@ -8,10 +8,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from node.commands.movements import Here
-from node.commands.requests import Authority, Caller, Refusal
+from node.commands.requests import Caller, Refusal
+from node.commands.rights import check, check_found
+from node.commands.scanned_lines import asked_in_base_units
 from node.replica import documents
 from node.replica.documents import Held
 from protocol.access import DeviceRights, Edit, edit_fault
+from protocol.access.people import Resource
+from protocol.access.table import action
 from protocol.declarations import editing
 from protocol.declarations.attributes import attribute_fault
 from protocol.declarations.catalogue import ATTRIBUTES as DECLARED
@@ -25,6 +29,7 @@ from protocol.declarations.vocabulary import (
     CREATED_BY,
     STAGE,
     Collection,
+    Writers,
 )
 
 
@@ -43,6 +48,7 @@ def checked_new(work: Work, id_: str, asked: Asked) -> list[Change]:
     Raises:
         Refusal: `forbidden`, `validation_failed`.
     """
+    asked = asked_in_base_units(work.db, work.collection, asked, work.here.now_ms)
     wanted = editing.changes_of(work.collection, asked, {})
     values = {**asked, **codes_of(work.collection, id_)}
     _check_right(work, values, wanted, held=None)
@@ -57,6 +63,7 @@ def checked_changes(work: Work, held: Held, asked: Asked) -> list[Change]:
         Refusal: `forbidden`, `conflict`, `validation_failed`.
     """
     collection = work.collection
+    asked = asked_in_base_units(work.db, collection, asked, work.here.now_ms)
     before = {**held.fields, **(held.office_fields or {})}
     wanted = editing.changes_of(collection, asked, before)
     if wanted:
@@ -73,14 +80,39 @@ def values_of(collection: Collection, held: Held) -> Values:
     return {**shown_values(collection, held.fields, None), **codes_of(collection, held.id)}
 
 
-def check_caller(caller: Caller) -> None:
-    """Whether somebody may edit documents at all.
+def check_creates(work: Work, asked: Asked) -> None:
+    """Whether whoever asks may create a document that says what is asked.
 
     Raises:
         Refusal: `forbidden`.
     """
-    if caller.authority is not Authority.OPERATOR:
-        raise Refusal("forbidden", "a till reads documents and does not edit them")
+    places = locations_of(work.collection, asked)
+    right = action(f"{work.collection.name}.create")
+    # An internal order is the business of whoever it is for; a transfer, of whoever is at one of its ends.
+    check(work.caller, work.here.certificate, right, Resource(places, is_shared=bool(places)))
+
+
+def check_changes(work: Work, held: Held) -> None:
+    """Whether whoever asks may change a document.
+
+    Raises:
+        Refusal: `forbidden`; `not_found` for one that is hidden from them.
+    """
+    collection = work.collection
+    places = locations_of(collection, values_of(collection, held))
+    owner = None
+    if collection.writers is Writers.ITS_CREATOR:
+        by, at = held.fields.get(CREATED_BY), held.fields.get(CREATED_AT_NODE)
+        # A name is somebody's at one node: every shop has its own `till-1`.
+        owner = str(by) if at == work.here.certificate.name else f"{by}@{at}"
+    resource = Resource(places, is_shared=bool(places), owner=owner)
+    right = action(f"{collection.name}.change")
+    check_found(work.caller, work.here.certificate, right, resource, missing=missing(collection))
+
+
+def missing(collection: Collection) -> str:
+    """What is said of a document that is not there, or not for whoever asks."""
+    return f"there is no such {collection.one} here"
 
 
 def _check_right(work: Work, values: Values, wanted: Sequence[Change], held: Held | None) -> None:
@@ -104,7 +136,7 @@ def rights_of(here: Here) -> DeviceRights:
 def _is_creator(work: Work, held: Held) -> bool:
     # A name is a token's at one node: every shop has its own `operator`.
     by, at = held.fields.get(CREATED_BY), held.fields.get(CREATED_AT_NODE)
-    return (by, at) == (work.caller.name, work.here.certificate.name)
+    return (by, at) == (work.caller.by, work.here.certificate.name)
 
 
 def _check_open(collection: Collection, held: Held) -> None:

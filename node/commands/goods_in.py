@@ -1,8 +1,8 @@
 """Lots at goods-in: a last day that is read off a parcel goes into the lot's document, with the goods.
 
 Invariants:
-- Of two last days the earlier stands, whoever read the later one, and it is said that they differ. What is not read
-  changes nothing.
+- Of two last days the earlier stands, whoever read the later one, and it is said that they differ; both are kept for
+  people to look at. What is not read changes nothing.
 - Goods that came are recorded whatever becomes of what is known of their lots: a delivery of so many new lots that one
   operation cannot describe them is recorded without, and that is said too.
 """
@@ -15,7 +15,7 @@ from node.commands.answering import Warned, warned
 from node.commands.requests import Line
 from node.replica import documents
 from protocol.declarations.catalogue import LOTS
-from protocol.declarations.editing import Author, Change, effects_of
+from protocol.declarations.editing import Author, Change, contradicting, effects_of
 from protocol.declarations.naming import CATALOGUE_SCOPE, id_fault, id_of
 from protocol.declarations.vocabulary import CREATED_AT, CREATED_AT_NODE, CREATED_BY
 from protocol.documents import Document
@@ -56,7 +56,9 @@ def describe(db: sqlite3.Connection, receiver: Receiver, lines: Iterable[Line]) 
         if stands is not None and stands != day:
             earlier = min(stands, day)
             warnings.append(warned("expiry_differs", sku, lot=lot, expiry=earlier))
-        if stands is None or day < stands:
+            change = Change("expiry", day)
+            effects += contradicting(LOTS, key, (CATALOGUE_SCOPE,), change, held, receiver.author)
+        elif stands is None:
             changes = _changes(receiver, held, day)
             effects += effects_of(LOTS, key, (CATALOGUE_SCOPE,), changes, held, receiver.author)
     return Described(tuple(effects), warnings)

@@ -14,10 +14,12 @@ from node.commands.documents import Written, answer, op_id_of, repeat, write_cha
 from node.commands.editable import Work
 from node.commands.movements import Here
 from node.commands.requests import Caller, Refusal
+from node.commands.rights import check
 from node.commands.scanning import read_scan
 from node.replica import answers, documents, skus
 from node.replica.answers import Slot
 from node.replica.documents import Held
+from protocol.access.table import action
 from protocol.barcodes import Barcode, Form
 from protocol.certificate import Role
 from protocol.declarations.catalogue import SKUS
@@ -49,6 +51,7 @@ def link(
     request = answers.request_digest([asked.barcode, asked.pack])
     if (kept := answers.find(db, slot)) is not None:
         return repeat(kept, request)
+    check(caller, here.certificate, action("skus.link"))
     held = documents.one(db, SKUS, sku)
     if held is None:
         raise Refusal("not_found", "nobody has described this SKU; create it with its barcode")

@@ -19,11 +19,14 @@ from node.commands.documents import (
     write_changes,
     write_new,
 )
-from node.commands.editable import Work, check_caller
+from node.commands.editable import Work
 from node.commands.movements import Here
 from node.commands.requests import Caller, Refusal
+from node.commands.rights import check, require
 from node.replica import answers, documents, tracing
 from node.replica.answers import Slot
+from protocol.access.people import Resource
+from protocol.access.table import action
 from protocol.certificate import Role
 from protocol.declarations.catalogue import LOTS
 from protocol.declarations.naming import id_of
@@ -56,7 +59,7 @@ def recall(
     request = answers.request_digest(reason)
     if (kept := answers.find(db, slot)) is not None:
         return repeat(kept, request)
-    check_caller(caller)
+    check(caller, here.certificate, action("lots.recall"))
     if here.certificate.role is not Role.OFFICE:
         raise Refusal("forbidden", "only the office recalls a lot")
     work, edit_id = Work(db, here, caller, LOTS), op_id_of(here, slot)
@@ -92,8 +95,10 @@ def acknowledge(
     request = answers.request_digest([given.location, given.set_aside])
     if (kept := answers.find(db, slot)) is not None:
         return repeat(kept, request)
-    check_caller(caller)
+    right = action("lots.acknowledge")
+    require(caller, right)
     location = _location(here, given.location)
+    check(caller, here.certificate, right, Resource(frozenset({location})))
     held = documents.one(db, LOTS, id_)
     if held is None:
         raise Refusal("not_found", "there is no such lot here")
@@ -102,7 +107,7 @@ def acknowledge(
         raise Refusal("conflict", "this lot is not recalled")
     work = Work(db, here, caller, LOTS)
     said = {
-        "by": caller.name,
+        "by": caller.by,
         "at": here.now_ms,
         "recall": recalled_ms,
         "set_aside": given.set_aside,

@@ -17,12 +17,14 @@ from node.commands.courses import (
     lines_or_rest,
     not_scanned_yet,
     note_facts,
+    plan_of,
 )
 from node.commands.documents import Written
+from node.commands.lots_leaving import pick_items
 from node.commands.movements import Here
-from node.commands.picking import pick_items
 from node.commands.recording import Seen
-from node.commands.requests import Authority, Caller, Refusal
+from node.commands.requests import Caller, Refusal
+from node.commands.scanned_goods import in_base_units
 from protocol.declarations.paperwork import ORDERS
 from protocol.ids import Location
 from protocol.workflows import orders
@@ -36,8 +38,6 @@ ACKNOWLEDGE: Final = "acknowledge"
 SUPPLIER: Final = "supplier"
 CUSTOMER: Final = "customer"
 _LEGS: Final = {Verb.FULFIL: SUPPLY, Verb.DISPENSE: DISPENSE}
-_TILLS: Final = frozenset({*_LEGS, Verb.REVERSE})
-"""What a till may do: the goods are in somebody's hands."""
 
 
 def act(
@@ -48,16 +48,17 @@ def act(
     Raises:
         Refusal: as `acting.perform`.
     """
-    lowest = Authority.TILL if request.verb in _TILLS else Authority.OPERATOR
-    asked = Asked(ORDERS, id_, request.verb, request.plain(), lowest, request.override)
+    asked = Asked(ORDERS, id_, request.verb, request.plain(), request.override, request.witness)
 
     def decide(seen: Seen) -> Iterable[Step]:
         kind, places = Kind(str(seen.values["kind"])), places_of(seen)
         if request.verb == ACKNOWLEDGE:
-            said = acknowledge(request.who or other_side(seen), caller.name, here.now_ms)
+            said = acknowledge(request.who or other_side(seen), caller.by, here.now_ms)
             return (Step(EDIT, places[Party.OWNER], (), (said,)),)
         verb = Verb(request.verb)
-        command = _command(db, here, caller, seen, kind, verb, request)
+        takes_goods_in = kind is Kind.PURCHASE
+        meant = in_base_units(db, request, ORDERS, here.now_ms, takes_goods_in=takes_goods_in)
+        command = _command(db, here, caller, seen, kind, verb, meant)
         if command is None:
             return ()
         parties = acting.parties_of(here, places)
@@ -108,7 +109,7 @@ def _command(
     if verb is Verb.REVERSE or (verb is Verb.FULFIL and request.event):
         event = event_name(request.event)
     if verb not in _LEGS:
-        return Act(verb, caller.name, here.now_ms, event=event, lines=dict(request.plan))
+        return Act(verb, caller.by, here.now_ms, event=event, lines=plan_of(request))
     if request.event and kind is not Kind.INTERNAL:
         raise Refusal("conflict", "only an internal order is delivered by a transfer")
     progress = orders.read(seen.document)
@@ -120,5 +121,6 @@ def _command(
             return None
     if kind is Kind.CUSTOMER and not request.parcel:
         # Whoever scans a parcel a second time would find other lots on the shelf, and it would count again.
-        items = pick_items(db, places_of(seen)[Party.OWNER], here.now_ms, items)
-    return Act(verb, caller.name, here.now_ms, event=event, parcel=request.parcel, items=items)
+        home = places_of(seen)[Party.OWNER]
+        items = pick_items(db, seen, home, here.now_ms, items)
+    return Act(verb, caller.by, here.now_ms, event=event, parcel=request.parcel, items=items)

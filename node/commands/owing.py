@@ -94,14 +94,4 @@ def _steps(db: sqlite3.Connection, key: DocumentKey) -> tuple[Seen, tuple[Step, 
         seen = recording.see(db, collection, key.id, _NO_ACT)
     except Refusal:
         return None  # it is gone
-    # Without its locations it is not whole: what created it has not come, or was set aside.
-    if any(
-        seen.values[name] is None for name in collection.locations if _is_needed(collection, name)
-    ):
-        return None
-    return seen, course(seen)
-
-
-def _is_needed(collection: Collection, name: str) -> bool:
-    field = collection.field(name)
-    return field is not None and field.required
+    return (seen, course(seen)) if seen.is_whole else None

@@ -14,16 +14,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from node.commands.requests import Authority, Caller, Line, Movement, Refusal
+from node.commands.requests import Caller, Line, Movement, Refusal
+from node.commands.rights import has_right, why_not
 from node.commands.shelves import Shelves
 from node.replica.lots import Lots
+from protocol.access.table import action
 from protocol.effects import Account, CounterEffect
 from protocol.ids import NO_LOT, Location, Lot, Sku
 from protocol.movements import MoveKind
 from protocol.operation import Operation
 from protocol.picking import LotStock, Part, Standing, pick
-from protocol.workflows.progress import Item
 
+_MAY_OVERRIDE: Final = action("stock.override_lot")
 PICKED: Final = frozenset({MoveKind.SALE, MoveKind.DISPENSE})
 """What leaves for a customer. What is thrown away, sent back or counted may be of any lot."""
 OVERRIDE: Final = "lot_override"
@@ -105,8 +107,8 @@ class Picker:
         sold_ms = now_ms if movement.occurred_at_ms is None else movement.occurred_at_ms
         self._said = Lots(db, min(sold_ms, now_ms))
         self._overridden: Mapping[int, Standing] = {}
-        if movement.override_lot and caller.authority is not Authority.OPERATOR:
-            raise Refusal("forbidden", "a till does not sell a lot that may not be used")
+        if movement.override_lot and not has_right(caller, _MAY_OVERRIDE):
+            raise Refusal("forbidden", why_not(caller, _MAY_OVERRIDE))
         if self._is_picked and any(line.lot != NO_LOT for line in movement.lines):
             named = [(line.sku, line.lot) for line in movement.lines]
             if movement.override_lot:
@@ -125,7 +127,7 @@ class Picker:
             )
         if not line.delta:
             return (line,)
-        picked = _parts(self._shelves, self._said, self._location, line.sku, -line.delta)
+        picked = usable_parts(self._shelves, self._said, self._location, line.sku, -line.delta)
         if picked is None:
             return (line,)
         without_lot = self._shelves.in_lot(line.sku, NO_LOT)
@@ -173,22 +175,7 @@ def with_lots_checked(
     return operation._replace(details=details)
 
 
-def pick_items(
-    db: sqlite3.Connection, location: Location, now_ms: int, items: Mapping[Item, int]
-) -> dict[Item, int]:
-    """Goods of an order that go to a customer, those that are of no lot yet split as a line of a sale is."""
-    shelves, said = Shelves(db, location), Lots(db, now_ms)
-    found: dict[Item, int] = {}
-    for item, quantity in items.items():
-        parts = _parts(shelves, said, location, item.sku, quantity) if item.lot == NO_LOT else None
-        for lot, amount in parts or (Part(item.lot, quantity),):
-            shelves.change(item.sku, lot, -amount)
-            picked = item._replace(lot=lot)
-            found[picked] = found.get(picked, 0) + amount
-    return found
-
-
-def _parts(
+def usable_parts(
     shelves: Shelves, said: Lots, location: Location, sku: Sku, quantity: int
 ) -> tuple[Part, ...] | None:
     """The lots to take; None where a SKU's lots are not tracked."""

@@ -14,11 +14,12 @@ from typing import Final, NamedTuple
 from node.commands.answering import Warned, warned
 from node.commands.editable import rights_of
 from node.commands.entering import enter
-from node.commands.movements import Here
+from node.commands.movements import Here, with_lots
 from node.commands.picking import with_lots_checked
-from node.commands.requests import Refusal
+from node.commands.requests import Line, Refusal
 from node.commands.shelves import Shelves
 from node.commands.shortages import check_shortage
+from node.commands.witnessing import check_goods
 from node.replica import documents, movements
 from node.replica.documents import Held
 from protocol.access import device_may
@@ -33,8 +34,9 @@ from protocol.ids import Location, Lot, OpId, Scope, Sku
 from protocol.limits import TOTAL_MAX
 from protocol.movements import MoveKind
 from protocol.operation import Operation
+from protocol.witness import WITNESS
 from protocol.workflows.progress import event_of
-from protocol.workflows.steps import FieldWrite, Step, step_effects, step_id
+from protocol.workflows.steps import EDIT, FieldWrite, Step, step_effects, step_id
 
 _VERSION: Final = 1
 _BY_CHOICE: Final = frozenset(
@@ -57,13 +59,24 @@ class Seen(NamedTuple):
     """What `decide` wants said beside the other warnings."""
     facts: dict[tuple[Sku, Lot], Mapping[str, object]]
     """What `decide` wants kept of goods beside their quantity, with each operation that moves them."""
+    uncovered: list[Sku]
+    """Of which `decide` found that more leaves than usable lots, and stock without a lot, have."""
     override: str | None = None
+    """As asked."""
+    witness: str | None = None
     """As asked."""
 
     @property
     def key(self) -> DocumentKey:
         """Its row."""
         return DocumentKey(self.collection.name, self.id)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it says all that one must say: what created it may not have come yet, or was set aside."""
+        return not any(
+            one.required and self.values[one.name] is None for one in self.collection.fields
+        )
 
     @property
     def scopes(self) -> tuple[Scope, ...]:
@@ -83,7 +96,7 @@ def see(db: sqlite3.Connection, collection: Collection, id_: str, act_id: OpId) 
     document = documents.states(db, DocumentKey(collection.name, id_))
     # No act asks for what is only told, and it is most of the work.
     values = shown_values(replace(collection, told=None), held.fields, None)
-    return Seen(collection, id_, document, values, act_id, [], {})
+    return Seen(collection, id_, document, values, act_id, [], {}, [])
 
 
 def writes_stock_of(here: Here, location: Location) -> bool:
@@ -98,6 +111,7 @@ def append(
     seen: Seen,
     steps: Iterable[Step],
     action: str,
+    device: str | None = None,
 ) -> list[Warned]:
     """Record those steps that are for this node and are not recorded yet; what to warn of. Durable with the transaction.
 
@@ -110,23 +124,27 @@ def append(
         seen: the document that the steps were worked out from.
         steps: at most one of them without a name.
         action: what the operations say was done.
+        device: by which till or screen; None where nobody is known beside it.
 
     Raises:
         Refusal: `forbidden`, `insufficient_stock`, `lot_not_usable`, `too_large`, `idempotency_key_reused`,
-            `validation_failed`. The caller must let the transaction fail then.
+            `validation_failed`, `witness_required`. The caller must let the transaction fail then.
     """
     operations = [
         with_lots_checked(db, here.now_ms, one, seen.override) if one.kind in _BY_CHOICE else one
         for one in _operations(db, here, by, seen, steps, action)
     ]
+    for operation in operations:
+        check_goods(db, operation, seen.witness)
     effects = [effect for operation in operations for effect in operation.effects]
     fields = [effect for effect in effects if isinstance(effect, FieldEffect)]
     if fault := size_fault(apply(seen.document, fields)):
         raise Refusal("too_large", fault)
-    warnings = _warnings(db, operations)
+    warnings = _warnings(db, operations, seen.uncovered)
+    operations, more = _with_lots_described(db, here, by, seen, operations)
     for operation in operations:
-        _append(db, here, seen, operation)
-    return warnings
+        _append(db, here, seen, operation._replace(device=device or by))
+    return [*warnings, *more]
 
 
 # --- from steps to operations ------------------------------------------------------------------------------------
@@ -179,7 +197,33 @@ def _said_of_goods(seen: Seen, step: Step) -> dict[str, object]:
         "reference": seen.id,
         **({"event": event} if event else {}),
         **({"lines": facts} if facts else {}),
+        **({WITNESS: seen.witness} if seen.witness else {}),
     }
+
+
+def _with_lots_described(
+    db: sqlite3.Connection, here: Here, by: str, seen: Seen, operations: list[Operation]
+) -> tuple[list[Operation], list[Warned]]:
+    """Goods of a supplier with what was read of their lots: said by the act itself.
+
+    Goods of a numbered parcel are operations with a name, the same whoever scans them, so the act is one beside them.
+    """
+    lines = [
+        Line(effect.sku, effect.lot, effect.delta, facts=facts)
+        for operation in operations
+        if operation.kind == MoveKind.RECEIVE.operation_kind
+        for effect in operation.effects
+        if isinstance(effect, CounterEffect)
+        if (facts := seen.facts.get((effect.sku, effect.lot)))
+    ]
+    if not lines:
+        return operations, []
+    named = [one for one in operations if one.op_id != seen.act_id]
+    reference = {"reference": seen.id}
+    beside = operations[0]._replace(op_id=seen.act_id, kind=EDIT, effects=(), details=reference)
+    act = next((one for one in operations if one.op_id == seen.act_id), beside)
+    act, warnings = with_lots(db, here, by, act, lines)
+    return [*named, *([act] if act.effects else [])], warnings
 
 
 def _effects(
@@ -209,7 +253,9 @@ def _stands(document: Document, write: FieldWrite) -> bool:
 # --- what becomes of the stock -----------------------------------------------------------------------------------
 
 
-def _warnings(db: sqlite3.Connection, operations: Sequence[Operation]) -> list[Warned]:
+def _warnings(
+    db: sqlite3.Connection, operations: Sequence[Operation], uncovered: Sequence[Sku]
+) -> list[Warned]:
     """Weigh all goods before anything is written."""
     shelves: dict[Location, Shelves] = {}
     by_choice: dict[Location, list[CounterEffect]] = {}
@@ -230,9 +276,9 @@ def _warnings(db: sqlite3.Connection, operations: Sequence[Operation]) -> list[W
     found = [warned("unknown_sku", sku) for sku, is_described in skus.items() if not is_described]
     for location, effects in by_choice.items():
         deltas = [(effect.sku, effect.delta) for effect in effects]
-        short = check_shortage(db, location, shelves[location], deltas)
+        short = check_shortage(db, location, shelves[location], deltas, uncovered)
         found += [warned("negative_stock", sku) for sku in short]
-    return found
+    return [*found, *(warned("no_usable_lot", sku) for sku in dict.fromkeys(uncovered))]
 
 
 # --- recording ---------------------------------------------------------------------------------------------------

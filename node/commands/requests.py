@@ -7,24 +7,50 @@ its types; two requests that mean the same are equal.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
+from protocol.access.table import PersonRole
 from protocol.ids import Location, Lot, Sku
 from protocol.movements import MoveKind
+from protocol.sealed_keys import RecordKey
 
 
 class Authority(StrEnum):
-    """What a token may do, until people sign in at tills."""
+    """What a token stands for."""
 
     TILL = "till"
     OPERATOR = "operator"
+    PERSON = "person"
+
+
+class Person(NamedTuple):
+    """Somebody who has signed in, or signed on at a till."""
+
+    id: str
+    name: str
+    """The user name."""
+    role: PersonRole | None
+    """None: nothing was granted yet."""
+    locations: frozenset[str]
+    """Where that role is held; none for one that is held in the whole chain."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: the name its token carries. Idempotency keys are scoped to it."""
+    """Who asks. Idempotency keys are scoped to the name, which a till keeps whoever has signed on at it."""
 
     name: str
+    """The till's, as its token has it; of a session its person's."""
     authority: Authority
+    person: Person | None = None
+    """Whose session it is, or who has signed on at the till."""
+    witness: str | None = None
+    """The user name of a second person who has just shown their PIN there."""
+
+    @property
+    def by(self) -> str:
+        """Who is named as the author: the person, or the till where no person is known."""
+        return self.name if self.person is None else self.person.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +79,15 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Sealing:
+    """What of a movement was sealed before it is recorded."""
+
+    box: bytes
+    key: RecordKey
+    """What opens it, kept beside the log."""
+
+
+@dataclass(frozen=True, slots=True)
 class Movement:
     """A movement to record. Times are UTC milliseconds."""
 
@@ -67,6 +102,10 @@ class Movement:
     details: Mapping[str, object] = field(default_factory=dict)
     override_lot: bool = False
     """Whether lots that may not be used are sold all the same, for the reason given."""
+    witness: str | None = None
+    """The second person who saw it."""
+    sealing: Sealing | None = None
+    """What was sealed; `details` then hold under `sealed` a digest by which a repeat is known, and nothing in clear."""
 
 
 @dataclass(frozen=True, slots=True)

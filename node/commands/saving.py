@@ -14,12 +14,20 @@ from typing import NamedTuple
 import orjson
 
 from node.commands.documents import id_of_new, op_id_of, repeat, write_changes, write_new
-from node.commands.editable import Work, check_caller, checked_changes, checked_new
+from node.commands.editable import (
+    Work,
+    check_changes,
+    check_creates,
+    checked_changes,
+    checked_new,
+)
 from node.commands.movements import Here
 from node.commands.requests import Caller, Refusal
+from node.commands.rights import require
 from node.replica import answers, documents
 from node.replica.answers import Kept, Slot
 from node.replica.documents import Held
+from protocol.access.table import action
 from protocol.codec import with_sorted_keys
 from protocol.declarations.editing import Asked
 from protocol.declarations.naming import codes_of
@@ -78,9 +86,10 @@ def save(
     if (kept := answers.find(db, slot)) is not None:
         repeat(kept, request)
         return Saved(kept.status, kept.body, repeated=True)
-    check_caller(caller)
+    require(caller, action(f"{collection.name}.create"))
     edit_id = op_id_of(here, slot)
     id_, held = _found(work, row, edit_id)
+    _check_person(work, row, held)
     if held is None:
         write_new(work, edit_id, id_, row.asked)
         outcome = Outcome.CREATED
@@ -91,6 +100,13 @@ def save(
     body = orjson.dumps({"id": id_, "outcome": outcome})
     answers.keep(db, slot, Kept(request, status, body), here.now_ms)
     return Saved(status, body, repeated=False)
+
+
+def _check_person(work: Work, row: Row, held: Held | None) -> None:
+    if held is None:
+        check_creates(work, row.asked)
+    else:
+        check_changes(work, held)
 
 
 def judge(
@@ -105,8 +121,9 @@ def judge(
     if (kept := answers.find(db, slot)) is not None:
         repeat(kept, _request(row))
         return None
-    check_caller(caller)
+    require(caller, action(f"{collection.name}.create"))
     id_, held = _found(work, row, op_id_of(here, slot))
+    _check_person(work, row, held)
     if held is None:
         checked_new(work, id_, row.asked)
         return Outcome.CREATED

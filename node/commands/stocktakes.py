@@ -13,7 +13,7 @@ Invariants:
 
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from node.commands import variance
@@ -22,7 +22,8 @@ from node.commands.count_limits import limits_of
 from node.commands.documents import Written
 from node.commands.movements import Here
 from node.commands.recording import Seen
-from node.commands.requests import Authority, Caller, Refusal
+from node.commands.requests import Caller, Refusal, Said
+from node.commands.scanned_lines import worked_out
 from node.replica import documents, movements, stock
 from node.replica.movements import MovementQuery
 from protocol.declarations.catalogue import SKUS
@@ -40,7 +41,6 @@ from protocol.workflows.stocktakes import Act, Limits, Verb
 
 CORRECTED_SINCE: Final = "corrected_since"
 """The name of that fault."""
-_OF_COUNTERS: Final = frozenset({Verb.START, Verb.COUNT, Verb.SUBMIT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +50,19 @@ class Wish:
     verb: Verb
     line: LineKey | None = None
     """Which line, where the verb is about one."""
-    counted: int = 0
-    """Of `count`: what is on the shelf, in base units."""
+    counted: int | None = 0
+    """Of `count`: what is on the shelf, in base units; None where only `said` says how many."""
     reason: str | None = None
     """Of `explain`: why the line differs; of `finalise`: for lines without a reason of their own."""
+    said: Said | None = None
+    """Of `count`: what was scanned, or how many packs; then the line has neither SKU nor lot of the code yet."""
 
     def plain(self) -> list[object]:
         """For comparing a repeat with the first request."""
         line = None if self.line is None else [self.line.sku, self.line.planned]
-        return [line, self.counted, self.reason]
+        # Nothing for a line in base units, as it was before a count could say anything else.
+        said = [] if self.said is None else [self.said.barcode, self.said.pack, self.said.packs]
+        return [line, self.counted, self.reason, *said]
 
 
 def act(
@@ -72,13 +76,16 @@ def act(
         Refusal: see `acting.perform`; also `conflict` for an archived one that was never begun, `validation_failed` for a
             SKU of another category than the one that is counted.
     """
-    lowest = Authority.TILL if wish.verb in _OF_COUNTERS else Authority.OPERATOR
-    asked = Asked(STOCKTAKES, id_, wish.verb, wish.plain(), lowest)
+    asked = Asked(STOCKTAKES, id_, wish.verb, wish.plain())
+
+    meant = wish
 
     def decide(seen: Seen) -> Iterable[Step]:
+        nonlocal meant
         places = places_of(seen)
         _check_begins(seen)
-        command = _command(db, here, caller, seen, wish)
+        meant = _in_base_units(db, here, wish)
+        command = _command(db, here, caller, seen, meant)
         limits = _limits(db, seen, wish)
         parties = parties_of(here, places)
         steps = stocktakes.act(seen.document, places, parties, command, limits)
@@ -87,9 +94,9 @@ def act(
         return steps
 
     def line() -> dict[str, object]:
-        if wish.verb is not Verb.COUNT or wish.line is None:
+        if wish.verb is not Verb.COUNT or meant.line is None:
             return {}
-        return {"line": variance.line_of(db, caller, id_, wish.line)}
+        return {"line": variance.line_of(db, caller, id_, meant.line)}
 
     return perform(db, here, caller, asked, key, decide, line)
 
@@ -99,13 +106,21 @@ def places_of(seen: Seen) -> Places:
     return {Party.OWNER: Location(str(seen.values["location"]))}
 
 
+def _in_base_units(db: sqlite3.Connection, here: Here, wish: Wish) -> Wish:
+    if wish.said is None or wish.line is None:
+        return wish
+    line, counted = worked_out(db, (), wish.line, wish.counted, wish.said, here.now_ms)
+    return replace(wish, line=line, counted=counted, said=None)
+
+
 def _command(db: sqlite3.Connection, here: Here, caller: Caller, seen: Seen, wish: Wish) -> Act:
     shown = 0
     if wish.verb is Verb.COUNT and wish.line is not None:
         _check_category(db, seen, wish.line.sku)
         location = places_of(seen)[Party.OWNER]
         shown = stock.shelf(db, location, wish.line.sku, wish.line.planned).in_lot
-    by = f"{caller.name}@{here.certificate.name}"
+    by = f"{caller.by}@{here.certificate.name}"
+    assert wish.counted is not None, "worked out, if it was not said"
     return Act(wish.verb, by, here.now_ms, wish.line, wish.counted, shown, wish.reason)
 
 

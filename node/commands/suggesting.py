@@ -14,12 +14,14 @@ import orjson
 
 from node.commands import documents as commands
 from node.commands.documents import Written
-from node.commands.editable import check_caller
 from node.commands.movements import Here
 from node.commands.requests import Caller, Refusal
+from node.commands.rights import check
 from node.replica import answers, documents, stock, usage
 from node.replica.answers import Kept, Slot
 from node.replica.documents import DocumentQuery, Held
+from protocol.access.people import Resource
+from protocol.access.table import action
 from protocol.declarations.catalogue import SKUS
 from protocol.declarations.naming import codes_of
 from protocol.declarations.paperwork import ORDERS
@@ -66,13 +68,35 @@ class Suggested(NamedTuple):
     packs: Mapping[str, Pack]
 
 
+class Looked(NamedTuple):
+    """What is known of the SKUs that a location keeps on purpose."""
+
+    positions: list[Position]
+    """By code."""
+    packs: Mapping[str, Pack]
+    """What each is ordered in."""
+    is_whole: bool
+    """Whether these are all of them."""
+
+
 class _Coming(NamedTuple):
     expected: dict[str, int]
     drafted: dict[str, int]
 
 
 def suggested(db: sqlite3.Connection, wanted: Wanted, now_ms: int) -> list[Suggested]:
-    """What the location should order, by supplier; of a supplier with very many lines several orders.
+    """What the location should order, by supplier; of a supplier with very many lines several orders."""
+    looked = looked_at(db, wanted, now_ms)
+    found = suggest(looked.positions, lead_days=wanted.lead_days, used_days=wanted.used_days)
+    return [
+        Suggested(supplier or None, lines[at : at + DOCUMENT_LINES_MAX], looked.packs)
+        for supplier, lines in found.items()
+        for at in range(0, len(lines), DOCUMENT_LINES_MAX)
+    ]
+
+
+def looked_at(db: sqlite3.Connection, wanted: Wanted, now_ms: int) -> Looked:
+    """What suggestions for a location are worked out from.
 
     What it keeps on purpose are the SKUs of which it has a level. At most `SUGGESTED_SKUS_MAX` of them are looked at, in
     order of code.
@@ -81,7 +105,8 @@ def suggested(db: sqlite3.Connection, wanted: Wanted, now_ms: int) -> list[Sugge
     coming = _coming(db, wanted.location)
     positions: list[Position] = []
     packs: dict[str, Pack] = {}
-    for sku, level in _levels(db, wanted.location):
+    levels = list(_levels(db, wanted.location))
+    for sku, level in levels:
         described = documents.one(db, SKUS, sku)
         fields = {} if described is None else described.fields
         if fields.get(ARCHIVED) is True:
@@ -103,12 +128,7 @@ def suggested(db: sqlite3.Connection, wanted: Wanted, now_ms: int) -> list[Sugge
                 packs[sku].size,
             )
         )
-    found = suggest(positions, lead_days=wanted.lead_days, used_days=wanted.used_days)
-    return [
-        Suggested(supplier or None, lines[at : at + DOCUMENT_LINES_MAX], packs)
-        for supplier, lines in found.items()
-        for at in range(0, len(lines), DOCUMENT_LINES_MAX)
-    ]
+    return Looked(positions, packs, is_whole=len(levels) < SUGGESTED_SKUS_MAX)
 
 
 def draft(
@@ -132,7 +152,8 @@ def draft(
         if kept.request != request:
             raise Refusal("idempotency_key_reused", "this key was used before, for another request")
         return Written("", kept.status, kept.body, replayed=True)
-    check_caller(caller)
+    places = Resource(frozenset({wanted.location}))
+    check(caller, here.certificate, action("orders.create"), places)
     made = []
     for at, one in enumerate(found[:ORDERS_DRAFTED_MAX]):
         lines = [{"sku": line.sku, "quantity": line.quantity} for line in one.lines]

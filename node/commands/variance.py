@@ -15,9 +15,11 @@ from typing import Final, NamedTuple
 from node.commands.answering import time_to_text
 from node.commands.count_limits import Money, declared_limits, limits_of
 from node.commands.depicting import sees_office_part
-from node.commands.requests import Authority, Caller, Refusal
+from node.commands.requests import Caller, Refusal
+from node.commands.rights import has_right
 from node.replica import documents
 from node.replica.documents import Held
+from protocol.access.table import action
 from protocol.declarations.catalogue import SKUS
 from protocol.declarations.paperwork import STOCKTAKES
 from protocol.declarations.reading import shown_value
@@ -28,6 +30,7 @@ from protocol.workflows.count_sheet import Count, Line, Sheet, Stage, line_name,
 from protocol.workflows.progress import LineKey
 from protocol.workflows.stocktakes import Limits, needs_second_person
 
+_EXPECTED: Final = action("stocktakes.expected")
 _ENDED: Final = (Stage.FINALISED, Stage.CANCELLED)
 
 
@@ -79,7 +82,7 @@ def line_of(db: sqlite3.Connection, caller: Caller, id_: str, key: LineKey) -> d
     sheet = read(documents.states(db, DocumentKey(STOCKTAKES.name, id_)))
     count = sheet.lines[key].standing
     hidden = is_blind(held) and (
-        caller.authority is Authority.TILL or sheet.progress.stage == Stage.COUNTING
+        not has_right(caller, _EXPECTED) or sheet.progress.stage == Stage.COUNTING
     )
     named = {"line": line_name(key), "sku": key.sku, "lot": key.planned or None}
     return {**named, **_count_json(count, hidden=hidden)}
@@ -92,7 +95,7 @@ def is_blind(held: Held) -> bool:
 
 def is_hidden(caller: Caller, held: Held, sheet: Sheet) -> bool:
     """Whether what was expected is kept from this caller for now."""
-    is_counter = caller.authority is Authority.TILL
+    is_counter = not has_right(caller, _EXPECTED)
     return is_blind(held) and is_counter and sheet.progress.stage not in _ENDED
 
 

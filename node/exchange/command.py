@@ -11,7 +11,7 @@ import typer
 
 from node import upkeep
 from node.api.values import instant_ms
-from node.exchange import exporting
+from node.exchange import audit_file, exporting
 from node.exchange.exporting import MovementsWanted
 from node.exchange.mapping import Wishes
 from node.exchange.movement_file import MovementFile, Rights
@@ -108,7 +108,7 @@ def movements(  # noqa: PLR0913 - as many as options
 ) -> None:
     """Record the rows of FILE as movements, each once however often this is run.
 
-    FIELD is one of kind, location, sku, lot, delta, quantity, counted, reference, occurred_at, reason, note,
+    FIELD is one of kind, location, sku, lot, delta, quantity, counted, reference, occurred_at, reason, note, witness,
     supplier, unit_cost, currency, expiry, details; a column of that name needs no --map. barcode, pack and packs do.
     delta has a sign as in the API; quantity has none and goes the way its kind goes, in packs where there is a pack
     or a barcode.
@@ -175,6 +175,35 @@ def export_movements(
     folder = upkeep.joined_folder(data)
     wanted = MovementsWanted(location, sku, _instant(since, "--since"), _instant(until, "--until"))
     exporting.export_movements(folder, wanted, output)
+
+
+@export_app.command(
+    "audit", epilog="Example: everstock-node export audit --data shop --from 2026-11-01T00:00:00Z"
+)
+def export_audit_range(
+    *,
+    data: Data,
+    since: Annotated[
+        str | None, typer.Option("--from", help="What was recorded at this RFC 3339 time or later.")
+    ] = None,
+    until: Annotated[str | None, typer.Option("--to", help="What was recorded before it.")] = None,
+    output: Output = None,
+) -> None:
+    """Write what this node recorded within a time, with the proof that nothing in it was changed.
+
+    `everstock-node verify --export FILE` checks it on any machine, without this node or the hub.
+    """
+    folder = upkeep.joined_folder(data)
+    try:
+        found = audit_file.export_audit(
+            folder, _instant(since, "--from"), _instant(until, "--to"), output
+        )
+    except audit_file.NothingThere as error:
+        raise refused(str(error)) from None
+    sentence = f"Operations {found.first} to {found.last} of this node's log."
+    if found.is_cut:
+        sentence += " What was recorded before has left the log; the hub has it."
+    typer.echo(sentence, err=True)
 
 
 def _our_kinds(kinds: Mapping[str, str]) -> Mapping[str, str]:

@@ -35,12 +35,12 @@ from runtime.world import World
 
 STOCK_COLUMNS: Final = (
     *("location", "sku", "name", "on_hand", "reserved", "granted", "in_transit"),
-    *("available", "incoming", "minimum"),
+    *("held", "available", "incoming", "minimum"),
 )
 MOVEMENT_COLUMNS: Final = (
     *("movement", "recorded_at", "occurred_at", "kind", "location", "reference", "sku", "lot"),
     *("delta", "counted", "supplier", "unit_cost", "currency", "expiry", "reason", "note"),
-    *("details", "actor", "reverses"),
+    *("details", "actor", "witness", "reverses"),
 )
 _SQL: Final = load_queries(__file__, "exporting.sql")
 EXPORT_MEMORY_BYTES_MAX: Final = 16 * 1024 * 1024

@@ -16,7 +16,7 @@ from node.exchange.wording import in_words, shown
 T = TypeVar("T")
 
 HEAD_FIELDS: Final = (
-    *("kind", "location", "reference", "occurred_at", "reason", "note", "details"),
+    *("kind", "location", "reference", "occurred_at", "reason", "note", "witness", "details"),
 )
 ONLY_MAPPED: Final = ("barcode", "pack", "packs")
 """Not found by name: many a file has such a column beside the SKU, and means nothing of ours by it."""

@@ -50,7 +50,7 @@ def here_of(folder: Folder) -> Here:
         lambda db: Here(
             (who := identity.read_identity(db)).chain,
             identity.read_position(db).replica,
-            who.certificate,
+            who.rights,
             None,
             0,
         ),

@@ -23,6 +23,7 @@ class EventName(StrEnum):
     MOVEMENT = "movement"
     DOCUMENT = "document"
     ALERT = "alert"
+    EXCEPTION = "exception"
     SYNC = "sync"
     REMOVED = "removed"
     RESYNC = "resync"

@@ -14,24 +14,30 @@ from node.alerting import telling
 from node.alerting.state import Alert, AlertQuery
 from node.commands.answering import movement_json
 from node.commands.depicting import document_json
+from node.exceptions import listed as exceptions
+from node.exceptions.telling import exception_json
+from node.exceptions.telling import scopes_of as exception_scopes
 from node.live.events import Event, EventName, Since, json_of
 from node.replica import changes, documents, identity, log, movements, stock
 from node.replica.changes import Changed
 from node.replica.stock import StockQuery, StockRow
 from protocol.codec import unpack
-from protocol.declarations import COLLECTIONS
+from protocol.declarations import COLLECTIONS, PEOPLE
 from protocol.declarations.catalogue import LOTS
 from protocol.declarations.naming import codes_of, shown_as
 from protocol.documents import fields_from_wire
 from protocol.effects import CounterEffect, DocumentKey, FieldEffect, effects_from_wire
 from protocol.ids import OpId, Scope, Seq, stock_scope
+from protocol.letters import COLLECTION as LETTERS
 from protocol.movements import MOVE_PREFIX
 from protocol.operation import decode
 from runtime.queries import load_queries
 
 _SQL: Final = load_queries(__file__, "reading.sql")
+_UNTOLD: Final = frozenset({*PEOPLE, LETTERS})
 _Key = tuple[str, ...]
-"""Of an event: ("stock", location, sku), ("document", collection, id), ("movement", id), ("alert", id) or ("scope", scope)."""
+"""Of an event: ("stock", location, sku), ("document", collection, id), ("movement", id), ("alert", id), ("exception", id) or
+("scope", scope)."""
 _WasIn = tuple[Scope, ...]
 
 PIECE_CHANGES: Final = 250
@@ -101,7 +107,7 @@ def read_changes(db: sqlite3.Connection, after: int, now_ms: int) -> Piece:
     last: dict[_Key, tuple[int, _WasIn]] = {}
     upto, named = after, 0
     for change in changes.after(db, after, PIECE_CHANGES):
-        for key, was_in in _keys(db, change.what):
+        for key, was_in in _told_of(db, change.what):
             last.pop(key, None)  # so that the order is that of the last changes
             last[key] = (change.n, was_in)
             named += 1
@@ -134,7 +140,7 @@ def read_page(
     shown = [
         _document_event(db, key, row, 0)
         for key, row in zip(keys, found, strict=True)
-        if shown_as(COLLECTIONS, key) == key
+        if shown_as(COLLECTIONS, key) == key and key.collection not in _UNTOLD
     ]
     is_last = len(found) < PAGE_ROWS
     beyond = Place(place.section + 1) if is_last else Place(place.section, document=keys[-1])
@@ -166,6 +172,13 @@ def _sections(scopes: Collection[Scope] | None) -> list[str | None]:
     return [location for family, _, location in families if family == "stock"]
 
 
+def _told_of(db: sqlite3.Connection, what: Seq | Changed) -> Iterator[tuple[_Key, _WasIn]]:
+    """The same without people and their mail: what is shown of it is asked for, with the right to it, and never told."""
+    for key, was_in in _keys(db, what):
+        if key[0] != "document" or key[1] not in _UNTOLD:
+            yield key, was_in
+
+
 def _keys(db: sqlite3.Connection, what: Seq | Changed) -> Iterator[tuple[_Key, _WasIn]]:
     """What a change is about, and for a document that went who was shown it. A movement comes after what it did."""
     if isinstance(what, Changed):
@@ -176,8 +189,8 @@ def _keys(db: sqlite3.Connection, what: Seq | Changed) -> Iterator[tuple[_Key, _
             yield from _goods_of(db, document)
         for gone in what.gone_documents:
             yield ("document", *shown_as(COLLECTIONS, gone.key)), gone.scopes
-        for alert in what.alerts:
-            yield ("alert", alert.hex()), ()
+        yield from ((("alert", alert.hex()), ()) for alert in what.alerts)
+        yield from ((("exception", id_), ()) for id_ in what.exceptions)
         for scope in what.gone_scopes:
             yield ("scope", scope), ()
         return
@@ -216,6 +229,8 @@ def _event(db: sqlite3.Connection, key: _Key, n: int, was_in: _WasIn, now_ms: in
             alert = alerts.one(db, bytes.fromhex(id_))
             assert alert is not None, "an alert that was raised once is kept"
             return _alert_event(alert, n)
+        case ("exception", id_):
+            return _exception_event(db, id_, n)
         case ("document", collection, id_):
             return _document_or_removed(db, DocumentKey(collection, id_), was_in, n)
         case _:
@@ -256,6 +271,14 @@ def _movement_event(db: sqlite3.Connection, id_: OpId, n: int) -> Event:
 def _alert_event(alert: Alert, n: int) -> Event:
     data = json_of(telling.alert_json(alert))
     return Event(n, ("alert", alert.id.hex()), EventName.ALERT, data, (telling.scope_of(alert),))
+
+
+def _exception_event(db: sqlite3.Connection, id_: str, n: int) -> Event:
+    row, key = exceptions.one(db, id_), ("exception", id_)
+    if row is None:  # it ended so long ago that it is forgotten
+        return Event(n, key, EventName.REMOVED, json_of({"exception": id_}), ())
+    data = json_of(exception_json(db, row))
+    return Event(n, key, EventName.EXCEPTION, data, exception_scopes(row))
 
 
 def _document_or_removed(db: sqlite3.Connection, key: DocumentKey, was_in: _WasIn, n: int) -> Event:

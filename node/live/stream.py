@@ -18,6 +18,7 @@ from node.commands.requests import Caller
 from node.live import reading
 from node.live.events import Event, EventName, Frame, Since, Sync, id_of, json_of
 from node.live.reading import Place
+from node.live.rights import data_for, lost, may_be_told
 from protocol.ids import Scope
 from protocol.limits import (
     LIVE_HEARTBEAT_S,
@@ -86,6 +87,9 @@ class Stream:
         self._tail = tail
         self._sync = sync
         self._scopes = scopes
+        self._may = may_be_told(caller)
+        self._data = data_for(caller)
+        self._removals: list[Scope] = []
         self._pending_max = pending_max
         self._write_s_max = write_s_max
         self._pending: dict[tuple[str, ...], Event] = {}
@@ -131,6 +135,18 @@ class Stream:
         if sync.mark != self._sync_mark:
             self._sync_mark = sync.mark
             self.put([Event(n, ("sync",), EventName.SYNC, sync.data, None)])
+
+    def become(self, caller: Caller) -> None:
+        """Tell from now on what its reader may be told by now; of what is lost a removal comes next. Returns at once."""
+        before, after = self.caller.person, caller.person
+        if after is None or after.role is None:
+            self.end(End.REVOKED)
+            return
+        self.caller = caller
+        self._may, self._data = may_be_told(caller), data_for(caller)
+        self._removals += lost(before, after)
+        self._keep_waiting({k: one for k, one in self._pending.items() if self._wants(one)})
+        self._news.set()
 
     def end(self, why: End) -> None:
         """End it at once, also in the middle of a write; the first reason stands."""
@@ -205,6 +221,7 @@ class Stream:
                 yield [
                     self._frame(event.name, event.data)
                     for event in page.events[at : at + FRAMES_MAX]
+                    if self._may is None or self._may(event)
                 ]
         if self.ended is None and began_at is not None:
             self._told = began_at
@@ -225,7 +242,9 @@ class Stream:
                 raise _StartOver("too_old", piece.life)
             events = [event for event in piece.events if self._wants(event)]
             for at in range(0, len(events), FRAMES_MAX):
-                yield self._batch(events[at : at + FRAMES_MAX], events[at + FRAMES_MAX :][:1])
+                # Looked at again: what its reader may be told can change while it takes what was before.
+                batch = [one for one in events[at : at + FRAMES_MAX] if self._wants(one)]
+                yield self._removed() + self._batch(batch, events[at + FRAMES_MAX :][:1])
             self._told = piece.upto
             if joined is None and piece.upto >= piece.head:
                 joined = self._tail.attach(self, self._life, self._told)
@@ -237,7 +256,7 @@ class Stream:
     async def _follow(self) -> AsyncIterator[list[Frame]]:
         """What the tailer puts, until the stream ends or the reader falls too far behind."""
         while not self._fell_back and self.ended is None:
-            batch = self._take()
+            batch = self._removed() + self._take()
             if batch:
                 yield batch
                 continue
@@ -273,9 +292,15 @@ class Stream:
             if upto > told:
                 told = upto
                 id_ = id_of(self._life, told)
-            batch.append(Frame(id_, event.name, event.data))
+            data = event.data if self._data is None else self._data(event)
+            batch.append(Frame(id_, event.name, data))
         self._told = told
         return batch
+
+    def _removed(self) -> list[Frame]:
+        """What its reader is told nothing of any more."""
+        gone, self._removals = self._removals, []
+        return [self._frame(EventName.REMOVED, json_of({"scope": scope})) for scope in gone]
 
     def _frame(self, name: EventName, data: bytes) -> Frame:
         return Frame(id_of(self._life, self._told), name, data)
@@ -294,4 +319,5 @@ class Stream:
 
     def _wants(self, event: Event) -> bool:
         wanted = self._scopes
-        return wanted is None or event.scopes is None or not wanted.isdisjoint(event.scopes)
+        is_wanted = wanted is None or event.scopes is None or not wanted.isdisjoint(event.scopes)
+        return is_wanted and (self._may is None or self._may(event))

@@ -132,6 +132,13 @@ class Live:
             if not is_valid(stream.credential):
                 stream.end(End.REVOKED)
 
+    def change(self, who: Callable[[bytes], Caller | None]) -> None:
+        """Have every stream tell what its reader may be told by now. Returns at once."""
+        for stream in self._streams:
+            caller = who(stream.credential)
+            if caller is not None and caller != stream.caller:
+                stream.become(caller)
+
     def attach(self, stream: Stream, life: bytes, after: int) -> int:
         """Hand `stream`, which is in this life, all changes after the number returned."""
         if not self._attached:

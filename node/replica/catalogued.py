@@ -37,14 +37,18 @@ class Catalogued:
 
     def minimum(self, location: str, sku: str) -> int | None:
         """Below what a SKU is low at a location: by its level there, else by the catalogue; None for nowhere."""
+        level = self.level(location, sku)
+        return self.sku(sku).minimum if level is None else level
+
+    def level(self, location: str, sku: str) -> int | None:
+        """The minimum that its level at a location says, as far as this node reads it."""
         if location not in self._has_levels:
             found = documents.has_any(self._db, COLLECTIONS["levels"], location)
             self._has_levels[location] = found
-        if self._has_levels[location]:  # of a neighbour's levels there are none here
-            (level,) = self._field("levels", id_of([location, sku]), "minimum")
-            if isinstance(level, int):
-                return level
-        return self.sku(sku).minimum
+        if not self._has_levels[location]:  # of a neighbour's levels there are none here
+            return None
+        (level,) = self._field("levels", id_of([location, sku]), "minimum")
+        return level if isinstance(level, int) else None
 
     def _field(self, collection: str, id_: str, *names: str) -> tuple[object, ...]:
         declared = COLLECTIONS[collection]

@@ -43,6 +43,8 @@ class Changed:
     gone_scopes: tuple[Scope, ...] = ()
     alerts: tuple[bytes, ...] = ()
     """Ids of what was raised, cleared or acknowledged."""
+    exceptions: tuple[str, ...] = ()
+    """Ids of what was noticed, changed, mended or resolved."""
 
 
 class Change(NamedTuple):
@@ -127,6 +129,7 @@ def _to_plain(changed: Changed) -> dict[str, object]:
         "gone_documents": [[*gone.key, list(gone.scopes)] for gone in changed.gone_documents],
         "gone_scopes": list(changed.gone_scopes),
         "alerts": list(changed.alerts),
+        "exceptions": list(changed.exceptions),
     }
     return {name: part for name, part in parts.items() if part}
 
@@ -146,4 +149,5 @@ def _from_plain(parts: object) -> Changed:
         ),
         gone_scopes=tuple(Scope(name) for name in parts.get("gone_scopes", ())),
         alerts=tuple(parts.get("alerts", ())),
+        exceptions=tuple(parts.get("exceptions", ())),
     )

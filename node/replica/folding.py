@@ -54,5 +54,7 @@ def words_of(text: str) -> list[str]:
 
 def _folded(text: str) -> str:
     bare = _DIACRITICS.sub("", unicodedata.normalize("NFKD", text.casefold()))
+    if bare.isascii():  # as of most languages of Europe: what follows would change nothing but case
+        return bare.lower()
     whole = unicodedata.normalize("NFKC", bare.casefold().translate(_ALIKE))
     return _WITHOUT_SPACES.sub(r" \1 ", whole)

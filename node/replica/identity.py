@@ -29,6 +29,17 @@ class NodeIdentity:
     hub_public_key: bytes
     certificate_bytes: bytes
     certificate: Certificate
+    let_go_at_ms: int | None = None
+    """When the hub last told it that it was retired; None once the hub lets it in."""
+
+    @property
+    def rights(self) -> Certificate:
+        """What it may record by: its certificate, or once it was let go that without a location.
+
+        A hub put back to a backup can have given it rights after it was retired. What it recorded by those would be
+        taken by nobody.
+        """
+        return self.certificate if self.let_go_at_ms is None else self.certificate.silenced()
 
 
 class Predecessor(NamedTuple):
@@ -84,7 +95,13 @@ def read_identity(db: sqlite3.Connection) -> NodeIdentity:
         row["hub_public_key"],
         row["certificate"],
         certificate,
+        row["let_go_at"],
     )
+
+
+def save_let_go(db: sqlite3.Connection, at_ms: int | None) -> None:
+    """Keep when the hub told this node that it was retired; None: it lets it in."""
+    db.execute(_SQL["save_let_go"], {"at": at_ms})
 
 
 def save_certificate(db: sqlite3.Connection, certificate: bytes) -> None:

@@ -1,15 +1,19 @@
 -- name: read_identity
-SELECT chain, hub_url, hub_public_key, certificate FROM identity WHERE only = 1;
+SELECT chain, hub_url, hub_public_key, certificate, let_go_at FROM identity WHERE only = 1;
 
 -- name: save_identity
 INSERT INTO identity (only, chain, hub_url, hub_public_key, certificate, joined_at)
 VALUES (1, :chain, :hub_url, :hub_public_key, :certificate, :joined_at)
 ON CONFLICT (only) DO UPDATE SET
     chain = excluded.chain, hub_url = excluded.hub_url, hub_public_key = excluded.hub_public_key,
-    certificate = excluded.certificate, joined_at = excluded.joined_at;
+    certificate = excluded.certificate, joined_at = excluded.joined_at,
+    let_go_at = NULL;
 
 -- name: save_certificate
 UPDATE identity SET certificate = :certificate WHERE only = 1;
+
+-- name: save_let_go
+UPDATE identity SET let_go_at = :at WHERE only = 1 AND let_go_at IS NOT :at;
 
 -- name: save_predecessor
 UPDATE identity SET replaces = :name, replaces_heard_at = :heard_at WHERE only = 1;

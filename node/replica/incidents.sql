@@ -13,3 +13,6 @@ SELECT code, detail, happened_at FROM (
     FROM incident
 )
 WHERE place <= :limit ORDER BY position DESC;
+
+-- name: is_noted
+SELECT 1 FROM incident WHERE code = :code AND detail = :detail LIMIT 1;

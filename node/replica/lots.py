@@ -40,9 +40,7 @@ class Lots:
     def today(self, location: str) -> str:
         """The day at a location, YYYY-MM-DD; in UTC where nobody said, or this machine does not know, its time zone."""
         if location not in self._days:
-            held = documents.one(self._db, LOCATIONS, location)
-            zone = None if held is None else shown_value(LOCATIONS, "time_zone", held.fields)
-            self._days[location] = day_at(self._now_ms, zone if isinstance(zone, str) else "UTC")
+            self._days[location] = day_at(self._now_ms, time_zone_of(self._db, location))
         return self._days[location]
 
     def facts(self, sku: str, lots: Iterable[str]) -> dict[str, LotFacts]:
@@ -84,11 +82,18 @@ def known(db: sqlite3.Connection, sku: str) -> set[str]:
     return found | {codes_of(LOTS, id_)["code"] for id_ in ids}
 
 
+def time_zone_of(db: sqlite3.Connection, location: str) -> str:
+    """The name of a location's time zone; UTC where nobody said it."""
+    held = documents.one(db, LOCATIONS, location)
+    said = None if held is None else shown_value(LOCATIONS, "time_zone", held.fields)
+    return said if isinstance(said, str) else "UTC"
+
+
 def day_at(now_ms: int, time_zone: str) -> str:
     """The day in a time zone, YYYY-MM-DD; in UTC for a zone that this machine does not know."""
     instant = _EPOCH + timedelta(milliseconds=now_ms)
     try:
-        return instant.astimezone(_zone(time_zone)).date().isoformat()
+        return instant.astimezone(zone(time_zone)).date().isoformat()
     except OverflowError:  # on the last day of the year 9999
         return instant.date().isoformat()
 
@@ -100,7 +105,8 @@ def packed_values(packed: bytes) -> dict[str, object]:
 
 
 @lru_cache(maxsize=128)
-def _zone(name: str) -> ZoneInfo:
+def zone(name: str) -> ZoneInfo:
+    """A time zone by its name; UTC for one that this machine does not know."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from node.replica import late
 from node.replica.cursors import read_position, write_cursor
 from protocol.effects import CounterEffect
 from protocol.errors import ProtocolError
@@ -121,8 +122,14 @@ def pull(
             OpId(reverses) if isinstance(reverses, bytes) else None,
             item.body,
         )
-        _list(db, counters, row)
+        if _list(db, counters, row):
+            late.judge(db, item, operation)
     db.execute(_SQL["save_pulled"], {"location": location, "upto": upto})
+
+
+def note_whole(db: sqlite3.Connection, location: Location) -> None:
+    """All that others recorded at a location, up to where its ledger was read, is listed: that was its end."""
+    db.execute(_SQL["note_whole"], {"location": location})
 
 
 def pulled_upto(db: sqlite3.Connection, location: Location) -> int:

@@ -22,6 +22,9 @@ SELECT position FROM pulled WHERE location = :location;
 INSERT INTO pulled (location, position) VALUES (:location, :upto)
 ON CONFLICT (location) DO UPDATE SET position = max(pulled.position, excluded.position);
 
+-- name: note_whole
+UPDATE pulled SET is_whole = 1 WHERE location = :location AND is_whole = 0;
+
 -- name: one
 SELECT movement.position, movement.replica, movement.seq, coalesce(movement.body, log.body) AS body
 FROM movement LEFT JOIN log ON log.seq = movement.seq AND movement.body IS NULL

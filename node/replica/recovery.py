@@ -6,7 +6,7 @@ no scope is read nothing is ever sent: there only what is on top is shown.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from node.replica import changes, claims, retention, scopes, view
@@ -112,18 +112,34 @@ def _on_top_elsewhere(db: sqlite3.Connection) -> set[Scope]:
     return stock.union(*(named for named in view.edited(db).values() if not named & held))
 
 
-def let_acknowledged_go(db: sqlite3.Connection, scope: Scope) -> bool:
-    """Take what the hub has by now of operations off the rows of a scope let go; True when nothing is left of it.
+def let_acknowledged_go(db: sqlite3.Connection, leaving: Collection[Scope]) -> set[Scope]:
+    """Take what the hub has by now of operations off the rows of scopes let go; those of which nothing is left.
 
-    No page of the scope will ever say that it includes them.
+    No page of such a scope will ever say that it includes them. All scopes at once: a node may write hundreds of
+    locations, and what it edited while it was away is looked through once an acknowledgement and not once for each.
     """
-    held = scopes.held(db)
-    if scope in held:
-        return True  # it was given back
-    view.forget_unread(db, scope, read_position(db).acked, held)
-    if scope in scopes.going(db):
-        return scopes.let_go_piece(db, scope) and scope not in _on_top_elsewhere(db)
-    return scope not in _on_top_elsewhere(db) and scopes.drop_counters_piece(db, scope)
+    held = scopes.held(db).keys()
+    left = {scope for scope in leaving if scope not in held}  # the others were given back
+    view.forget_unread(db, left, read_position(db).acked, held)
+    going = scopes.going(db)
+    gone = {scope for scope in sorted(left & going) if scopes.let_go_piece(db, scope)}
+    free = left - _on_top_of(db, left, held)
+    gone |= {scope for scope in sorted(free - going) if scopes.drop_counters_piece(db, scope)}
+    return ({*leaving} - left) | (gone & free)
+
+
+def _on_top_of(
+    db: sqlite3.Connection, wanted: Collection[Scope], held: Collection[Scope]
+) -> set[Scope]:
+    """Which of these scopes, none of them held, have own operations on top."""
+    found = {scope for scope in wanted if _has_deltas(db, scope)}
+    return found | view.edited_in(db, {*wanted} - found, held)
+
+
+def _has_deltas(db: sqlite3.Connection, scope: Scope) -> bool:
+    family, _, location = scope.partition(":")
+    asked = {"location": location}
+    return family == "stock" and bool(db.execute(_SQL["has_deltas"], asked).fetchone()[0])
 
 
 def clear_unsent(db: sqlite3.Connection, scope: Scope) -> None:

@@ -20,6 +20,9 @@ WHERE NOT EXISTS (
 )
 ORDER BY location;
 
+-- name: has_deltas
+SELECT EXISTS (SELECT 1 FROM pending_delta WHERE location = :location);
+
 -- name: forget_pulled
 -- Positions of the ledger may be given again in another epoch; what is listed already is found by its op_id.
 DELETE FROM pulled;

@@ -25,4 +25,5 @@ def take_up(
     # In one transaction: an old `acked` beside the new epoch would make the hub mint another one each time.
     identity.save_epoch(db, welcome.epoch, clock_offset_ms, now_ms)
     identity.save_acked(db, welcome.acked, welcome.stable, now_ms)
+    identity.save_let_go(db, None)
     return log.compare(db, welcome.acked, position.acked)

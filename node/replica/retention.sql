@@ -46,37 +46,26 @@ WHERE upto > (SELECT max(stable, log_base - 1) FROM replica WHERE only = 1)
     AND upto <= (SELECT acked FROM replica WHERE only = 1)
 ORDER BY upto LIMIT 1;
 
--- name: drop_carried
-DROP TABLE IF EXISTS temp.carried;
-
--- name: make_carried
-CREATE TEMP TABLE carried (
-    seq INTEGER PRIMARY KEY,
-    position INTEGER,                   -- in the list of movements; NULL for what was not cut off it
-    body BLOB NOT NULL,
-    accepted_at INTEGER
-);
-
 -- name: carry_edits
-INSERT INTO temp.carried (body, accepted_at) SELECT body, accepted_at FROM kept_edit ORDER BY position;
+INSERT INTO carried (kept, body, accepted_at) SELECT position, body, accepted_at FROM kept_edit ORDER BY position;
 
 -- name: carry_movements
-INSERT INTO temp.carried (position, body)
+INSERT INTO carried (position, body)
 SELECT position, body FROM movement WHERE body_hash IS NOT NULL ORDER BY position;
 
 -- name: count_carried
-SELECT count(*) FROM temp.carried;
+SELECT count(*) FROM carried;
 
 -- name: carry_log
-INSERT INTO temp.carried (body, accepted_at)
-SELECT log.body, (SELECT accepted_at FROM acknowledged WHERE upto >= log.seq ORDER BY upto LIMIT 1)
+INSERT INTO carried (was, body, accepted_at)
+SELECT log.seq, log.body, (SELECT accepted_at FROM acknowledged WHERE upto >= log.seq ORDER BY upto LIMIT 1)
 FROM log ORDER BY log.seq;
 
 -- name: empty_log
 DELETE FROM log;
 
 -- name: carried
-SELECT seq, body FROM temp.carried ORDER BY seq;
+SELECT seq, body FROM carried ORDER BY seq;
 
 -- name: append
 INSERT INTO log (seq, body, chain) VALUES (:seq, :body, :chain);
@@ -87,9 +76,9 @@ DELETE FROM acknowledged;
 -- name: carry_acknowledged
 -- One line for as many in a row as were accepted at the same moment.
 INSERT INTO acknowledged (upto, accepted_at)
-SELECT seq, accepted_at FROM temp.carried
+SELECT seq, accepted_at FROM carried
 WHERE accepted_at IS NOT NULL AND accepted_at IS NOT (
-    SELECT accepted_at FROM temp.carried AS following WHERE following.seq = carried.seq + 1
+    SELECT accepted_at FROM carried AS following WHERE following.seq = carried.seq + 1
 )
 ORDER BY seq;
 
@@ -98,7 +87,7 @@ UPDATE movement SET seq = seq + :shift, replica = :replica WHERE body IS NULL;
 
 -- name: relist_movements
 UPDATE movement SET seq = carried.seq, replica = :replica, body = NULL, body_hash = NULL
-FROM temp.carried AS carried WHERE carried.position = movement.position;
+FROM carried WHERE carried.position = movement.position;
 
 -- name: forget_kept_edits
 DELETE FROM kept_edit;
@@ -115,6 +104,9 @@ UPDATE pending_edit SET seq = -(seq + :shift);
 
 -- name: shift_edits_back
 UPDATE pending_edit SET seq = -seq WHERE seq < 0;
+
+-- name: forget_carried
+DELETE FROM carried;
 
 -- name: shift_changes
 UPDATE change SET seq = seq + :shift WHERE seq IS NOT NULL;

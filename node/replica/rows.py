@@ -71,7 +71,7 @@ def _finish(db: sqlite3.Connection, page: Page, own: Seq, *, first_time: bool) -
     if not page.more:
         if first_time:
             recovery.clear_unsent(db, page.scope)
-        scopes.read_to_end(db, page.scope, own)
+        scopes.read_to_end(db, page.scope, own, page.inside)
         view.forget_inside(db, page.scope, own)
     scopes.advance(db, page.scope, page.to, page.salt)
 

@@ -8,7 +8,8 @@ CREATE TABLE identity (
     certificate BLOB NOT NULL,          -- as the hub signed it; rights are read from it alone
     joined_at INTEGER NOT NULL,
     replaces TEXT,                      -- the node whose work this one took over; NULL: none
-    replaces_heard_at INTEGER           -- when the hub had last taken operations in of that one; NULL: never, or not told
+    replaces_heard_at INTEGER,          -- when the hub had last taken operations in of that one; NULL: never, or not told
+    let_go_at INTEGER                   -- when the hub last told this node that it was retired; NULL once it lets it in
 ) STRICT;
 
 -- Where this replica and its reading of the hub stand. One row.
@@ -184,7 +185,8 @@ CREATE TABLE scope (
     rows INTEGER NOT NULL DEFAULT 0,
     digest BLOB NOT NULL,               -- sum of row hashes, 16 bytes
     hub_seq INTEGER NOT NULL DEFAULT 0, -- largest of the scope's rows, once it was read to its end
-    going BLOB                          -- rows of it are being dropped: the document looked at last, packed; else NULL
+    going BLOB,                         -- rows of it are being dropped: the document looked at last, packed; else NULL
+    inside BLOB                         -- how far each log was inside it, packed, when last read to its end; NULL: never
 ) STRICT, WITHOUT ROWID;
 
 -- What people search. Own movements keep their bytes in the log until that was cut off before them; `body` is for those and
@@ -204,7 +206,9 @@ CREATE TABLE movement (
 ) STRICT;
 
 CREATE INDEX movement_by_location ON movement (location, position);
+CREATE INDEX movement_by_day ON movement (location, occurred_at);
 CREATE INDEX movement_by_reference ON movement (reference, position) WHERE reference IS NOT NULL;
+CREATE INDEX movement_with_bytes ON movement (position) WHERE body IS NOT NULL;
 CREATE INDEX movement_by_reversed ON movement (reverses) WHERE reverses IS NOT NULL;
 
 CREATE TABLE movement_sku (
@@ -264,7 +268,8 @@ CREATE TABLE repair (
 -- How far the hub's ledger was read for other replicas' movements at a location.
 CREATE TABLE pulled (
     location TEXT PRIMARY KEY,
-    position INTEGER NOT NULL           -- in the ledger of this epoch
+    position INTEGER NOT NULL,          -- in the ledger of this epoch
+    is_whole INTEGER NOT NULL DEFAULT 0 -- 1: it was read to its end once
 ) STRICT, WITHOUT ROWID;
 
 -- What happened that a person should know of; the newest are kept.
@@ -356,3 +361,193 @@ CREATE TABLE owing (
     due INTEGER NOT NULL,               -- when this node is to book it, if nobody has
     PRIMARY KEY (collection, id)
 ) STRICT, WITHOUT ROWID;
+
+-- What a person has to look at: one row for each exception that ever was. It follows from what is shown here; what a person
+-- says of it is a document. See node/exceptions.
+CREATE TABLE exception (
+    position INTEGER PRIMARY KEY,       -- order of noticing; what was noticed last is largest
+    id TEXT NOT NULL UNIQUE,            -- the same at every node; also that of the document with what people said of it
+    source TEXT NOT NULL,               -- what it was read from: a shelf, a document, an operation
+    code TEXT NOT NULL,                 -- protocol.findings.Code
+    matter TEXT NOT NULL,               -- what of it, where there are several; '' where there are not
+    location TEXT NOT NULL,             -- '' for the chain
+    other_location TEXT NOT NULL,
+    sku TEXT NOT NULL,
+    lot TEXT NOT NULL,
+    collection TEXT NOT NULL,           -- of the document that it is about; '' for none
+    document TEXT NOT NULL,
+    operation TEXT NOT NULL,            -- in hexadecimal
+    facts BLOB NOT NULL,                -- packed: what there is to say beside
+    version TEXT NOT NULL,              -- names the facts: with others it is open again
+    since INTEGER NOT NULL,             -- when this node noticed it
+    ended_at INTEGER,                   -- NULL while it holds
+    resolved INTEGER NOT NULL           -- 1: a person has said what became of these very facts
+) STRICT;
+
+CREATE INDEX exception_of_source ON exception (source);
+CREATE INDEX exception_open ON exception (position) WHERE ended_at IS NULL AND resolved = 0;
+CREATE INDEX exception_ended ON exception (ended_at) WHERE ended_at IS NOT NULL;
+
+-- The counts that this node took for stocktakes. See late.py.
+CREATE TABLE count_taken (
+    location TEXT NOT NULL,
+    sku TEXT NOT NULL,
+    lot TEXT NOT NULL,
+    stocktake TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    counted_at INTEGER NOT NULL,        -- by the hub's clock, as far as it was known
+    inside BLOB NOT NULL,               -- how far each log was inside what was shown then
+    PRIMARY KEY (location, sku, lot, stocktake, round)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX count_taken_by_time ON count_taken (counted_at);
+
+-- Movements of before such a count that came after it, until the stocktake's document says so.
+CREATE TABLE late_movement (
+    stocktake TEXT NOT NULL,
+    sku TEXT NOT NULL,
+    lot TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    op_id BLOB NOT NULL,
+    delta INTEGER NOT NULL,
+    PRIMARY KEY (stocktake, sku, lot, round, op_id)
+) STRICT, WITHOUT ROWID;
+
+-- How many notes there were within this hour of what anybody can bring about, such as a refused sign-in.
+CREATE TABLE note_tally (
+    action TEXT PRIMARY KEY,
+    hour INTEGER NOT NULL,              -- whole hours since 1970
+    counted INTEGER NOT NULL            -- noted and left out
+) STRICT, WITHOUT ROWID;
+
+-- The whole of a log while it gets new positions, within one transaction: what was cut off in front, then what was held.
+CREATE TABLE carried (
+    seq INTEGER PRIMARY KEY,            -- in the log that is made
+    was INTEGER UNIQUE,                 -- in the log that was; NULL: it had left it
+    kept INTEGER UNIQUE,                -- among the edits kept; NULL: it was none of them
+    position INTEGER UNIQUE,            -- in the list of movements, which had its bytes; NULL: it had not
+    body BLOB NOT NULL,
+    accepted_at INTEGER
+) STRICT;
+
+-- What is recorded is never lost: an operation leaves the log at its beginning alone, and only while its very bytes are held
+-- elsewhere. 50 is retention.PIECE_OPERATIONS: what a piece cut off was kept by that piece. The id stands behind the head of
+-- an array of ten or more parts and that of 16 bytes.
+CREATE TRIGGER log_is_only_cut_off BEFORE DELETE ON log
+WHEN NOT EXISTS (SELECT 1 FROM carried WHERE was = old.seq AND body = old.body) AND (
+    old.seq >= (SELECT log_base FROM replica WHERE only = 1)
+    OR NOT EXISTS (
+        SELECT 1 FROM movement
+        WHERE op_id = substr(old.body, CASE substr(old.body, 1, 1) WHEN x'dc' THEN 6 ELSE 4 END, 16)
+            AND body = old.body
+    ) AND NOT EXISTS (
+        SELECT 1 FROM (SELECT body FROM kept_edit ORDER BY position DESC LIMIT 50) AS newest
+        WHERE newest.body = old.body
+    )
+)
+BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+
+CREATE TRIGGER kept_edit_is_never_changed BEFORE UPDATE ON kept_edit
+BEGIN SELECT RAISE(ABORT, 'what was recorded is kept'); END;
+
+CREATE TRIGGER kept_edit_is_only_carried BEFORE DELETE ON kept_edit
+WHEN NOT EXISTS (SELECT 1 FROM carried WHERE kept = old.position AND body = old.body)
+BEGIN SELECT RAISE(ABORT, 'what was recorded is kept'); END;
+
+-- A movement of this node's own, whose bytes the log has or had.
+CREATE TRIGGER own_movement_is_only_carried BEFORE UPDATE OF body, body_hash ON movement
+WHEN old.body_hash IS NOT NULL AND (new.body IS NOT old.body OR new.body_hash IS NOT old.body_hash)
+    AND NOT EXISTS (SELECT 1 FROM carried WHERE position = old.position AND body = old.body)
+BEGIN SELECT RAISE(ABORT, 'what was recorded is kept'); END;
+
+CREATE TRIGGER own_movement_is_kept BEFORE DELETE ON movement WHEN old.body IS NULL OR old.body_hash IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'what was recorded is kept'); END;
+
+CREATE TRIGGER carried_is_in_the_log BEFORE DELETE ON carried
+WHEN NOT EXISTS (SELECT 1 FROM log WHERE seq = old.seq AND body = old.body)
+BEGIN SELECT RAISE(ABORT, 'what was recorded is kept'); END;
+
+-- This node's own keys, newest last: to the newest is sealed what it may read. An older one is there until nothing needs it.
+CREATE TABLE own_sealing_key (
+    made INTEGER PRIMARY KEY,
+    public BLOB NOT NULL UNIQUE CHECK (length(public) = 32),
+    wrapped BLOB NOT NULL               -- the private half, sealed for the device's key, which is in no database
+) STRICT;
+
+-- What opens each sealed record of this node's locations, or that it was destroyed. Beside the log, which is for ever.
+CREATE TABLE record_key (
+    op_id BLOB PRIMARY KEY CHECK (length(op_id) = 16),
+    location TEXT NOT NULL,
+    key BLOB NOT NULL,                  -- msgpack of protocol.sealed_keys.record_key_to_wire
+    readers BLOB NOT NULL,              -- names the set of keys that it is wrapped for; empty once destroyed
+    untold INTEGER NOT NULL             -- 1: the hub has not said that it keeps this state
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX record_key_untold ON record_key (location, op_id) WHERE untold = 1;
+CREATE INDEX record_key_readers ON record_key (location, readers, op_id);
+
+-- How far the hub's keys of a location were read, in which epoch, and who seals there, as the hub told.
+CREATE TABLE sealed_place (
+    location TEXT PRIMARY KEY,
+    epoch BLOB NOT NULL,
+    upto INTEGER NOT NULL,
+    sealers BLOB NOT NULL               -- msgpack of [[certificate, announcement], …]; verified whenever it is read
+) STRICT, WITHOUT ROWID;
+
+-- What was signed about this log: by this node, the newest, and by the hub, its receipts. See protocol.checkpoint.
+CREATE TABLE signed_head (
+    signer TEXT NOT NULL CHECK (signer IN ('node', 'hub')),
+    replica BLOB NOT NULL,
+    seq INTEGER NOT NULL,
+    record BLOB NOT NULL,
+    PRIMARY KEY (signer, replica, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER signed_head_is_never_changed BEFORE UPDATE ON signed_head
+BEGIN SELECT RAISE(ABORT, 'what was signed is kept'); END;
+
+CREATE TRIGGER newest_signed_head_is_kept BEFORE DELETE ON signed_head
+WHEN NOT EXISTS (
+    SELECT 1 FROM signed_head AS newer
+    WHERE newer.signer = old.signer AND newer.replica = old.replica AND newer.seq > old.seq
+)
+BEGIN SELECT RAISE(ABORT, 'what was signed is kept'); END;
+
+-- What the hub signed about its whole history, in the order in which it came.
+CREATE TABLE hub_checkpoint (
+    position INTEGER PRIMARY KEY,
+    epoch BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    record BLOB NOT NULL,
+    UNIQUE (epoch, number)
+) STRICT;
+
+CREATE TRIGGER hub_checkpoint_is_never_changed BEFORE UPDATE ON hub_checkpoint
+BEGIN SELECT RAISE(ABORT, 'what was signed is kept'); END;
+
+-- 5,000 is checkpoints.KEPT: about five weeks of a hub whose history changes all the time.
+CREATE TRIGGER newest_hub_checkpoint_is_kept BEFORE DELETE ON hub_checkpoint
+WHEN old.position > (SELECT max(position) FROM hub_checkpoint) - 5000
+BEGIN SELECT RAISE(ABORT, 'what was signed is kept'); END;
+
+-- Who has signed in here, and who guessed too often. Neither leaves this node.
+CREATE TABLE session (
+    digest BLOB PRIMARY KEY,            -- of the token; the token itself is with whoever signed in
+    person TEXT NOT NULL,               -- id of the user
+    location TEXT NOT NULL,             -- of the post signed in by; '*' for the chain's
+    till TEXT NOT NULL,                 -- name of the till of a shift; '' for a session
+    proof INTEGER NOT NULL,             -- when the credential was set that was shown
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sign_in_failure (
+    name BLOB PRIMARY KEY,              -- digest of the name tried, whether or not there is anybody of it
+    failures INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The latest moment that this node has lived to, so that a clock put back lengthens nothing. One row.
+CREATE TABLE latest_moment (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    at INTEGER NOT NULL
+) STRICT;

@@ -18,7 +18,7 @@ from protocol.digest import Digest
 from protocol.effects import CounterKey, DocumentKey
 from protocol.frames.feed import CaughtUp
 from protocol.frames.handshake import Cursor
-from protocol.ids import NO_SALT, HubSeq, Salt, Scope, Seq
+from protocol.ids import NO_SALT, HubSeq, ReplicaId, Salt, Scope, Seq
 from protocol.rows import DocumentRow, Row
 from runtime.queries import load_queries
 
@@ -118,9 +118,15 @@ def advance(db: sqlite3.Connection, scope: Scope, to: HubSeq, salt: Salt) -> Non
     db.execute(_SQL["advance"], {"scope": scope, "to": to, "salt": salt})
 
 
-def read_to_end(db: sqlite3.Connection, scope: Scope, own: Seq) -> None:
-    """The scope's rows include our log up to `own`."""
-    db.execute(_SQL["read_to_end"], {"scope": scope, "own": own})
+def read_to_end(
+    db: sqlite3.Connection,
+    scope: Scope,
+    own: Seq,
+    inside: Mapping[ReplicaId, Seq] | None = None,
+) -> None:
+    """The scope's rows include our log up to `own`, and each that is in `inside` as far as it says; None: as was known."""
+    packed = None if inside is None else pack([list(one) for one in sorted(inside.items())])
+    db.execute(_SQL["read_to_end"], {"scope": scope, "own": own, "inside": packed})
 
 
 def advance_all(db: sqlite3.Connection, caught_up: CaughtUp) -> None:

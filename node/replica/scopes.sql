@@ -22,7 +22,7 @@ UPDATE scope SET rows = :rows, digest = :digest, hub_seq = :hub_seq WHERE scope 
 UPDATE scope SET cursor = :to, salt = :salt WHERE scope = :scope AND cursor <= :to;
 
 -- name: read_to_end
-UPDATE scope SET own = max(own, :own), caught_up = 1 WHERE scope = :scope;
+UPDATE scope SET own = max(own, :own), caught_up = 1, inside = coalesce(:inside, inside) WHERE scope = :scope;
 
 -- name: advance_all
 UPDATE scope SET cursor = :to, salt = :salt WHERE held = 1 AND cursor < :to;

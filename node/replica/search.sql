@@ -37,7 +37,19 @@ SELECT sku FROM sku_barcode WHERE code = :code ORDER BY sku LIMIT :limit;
 -- name: to_confirm
 SELECT DISTINCT sku FROM sku_barcode WHERE confirmed = 0 AND sku > :after ORDER BY sku LIMIT :limit;
 
--- name: matching
+-- name: count
+SELECT count(*) FROM (SELECT 1 FROM sku_search WHERE sku_search MATCH :words LIMIT :limit);
+
+-- name: by_name
+-- The exact code first, then what begins so.
+SELECT sku_text.id FROM sku_search
+CROSS JOIN sku_text ON sku_text.position = sku_search.rowid
+WHERE sku_search MATCH :words AND (:archived IS NULL OR sku_text.archived = :archived)
+ORDER BY sku_text.code = :code DESC,
+    sku_text.position IN (SELECT rowid FROM sku_search WHERE sku_search MATCH :beginning) DESC, sku_text.name, sku_text.id
+LIMIT :limit OFFSET :before;
+
+-- name: best
 -- The exact code first, whatever else has the same words. Weights: of a code, a name, barcodes, a sort, more.
 SELECT sku_text.id FROM sku_search
 CROSS JOIN sku_text ON sku_text.position = sku_search.rowid

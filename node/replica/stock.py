@@ -79,7 +79,7 @@ class Shelf(NamedTuple):
     lots_on_hand: int
     """Lots of which something is there."""
     described: bytes | None
-    """What the catalogue says of the SKU, packed, if it speaks of tracking lots; b"" if not, None when it says nothing."""
+    """What the catalogue says of the SKU, packed, if it speaks of lots or a witness; b"" if not, None when it says nothing."""
     held: int = 0
     """As in a row of stock; worked out by whoever needs it."""
 
@@ -97,6 +97,11 @@ class Shelf(NamedTuple):
     def is_lot_tracked(self) -> bool:
         """Whether the catalogue asks for a lot on each line of it."""
         return packed_values(self.described).get("lot_tracked") is True if self.described else False
+
+    @property
+    def needs_witness(self) -> bool:
+        """Whether the catalogue asks for a second person when some of it leaves."""
+        return packed_values(self.described).get("witness") is True if self.described else False
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,8 +88,10 @@ SELECT
     coalesce(sum(CASE WHEN account IN (1, 4) THEN value END), 0) AS promised,
     coalesce(sum(account = 0 AND lot <> '' AND value > 0), 0) AS lots_on_hand,
     (
-        -- Of what the catalogue says only whether lots are tracked is asked for: few documents speak of it at all.
-        SELECT CASE WHEN instr(shown, CAST('lot_tracked' AS BLOB)) THEN shown ELSE x'' END
+        -- Of what the catalogue says only whether lots are tracked and a witness is needed is asked for: few documents
+        -- speak of either.
+        SELECT CASE WHEN instr(shown, CAST('lot_tracked' AS BLOB)) OR instr(shown, CAST('witness' AS BLOB))
+            THEN shown ELSE x'' END
         FROM document WHERE collection = 'skus' AND id = :sku
     ) AS described
 FROM counter WHERE location = :location AND sku = :sku;

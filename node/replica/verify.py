@@ -11,7 +11,7 @@ from itertools import groupby, islice
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-from node.replica import log, retention, search
+from node.replica import checkpoints, log, retention, sealed, search
 from node.replica.stored import stored_counter, stored_document
 from protocol import chain, digest
 from protocol.digest import Digest
@@ -53,10 +53,13 @@ def problems(db: sqlite3.Connection) -> list[str]:
 def faults(db: sqlite3.Connection) -> Iterator[Fault]:
     """Everything that does not add up, log first, in the order of its places. Reads the whole database once, in time linear in it."""
     yield from _log_faults(db)
+    yield from _signed_faults(db)
     yield from _view_faults(db)
     yield from _pending_faults(db)
     yield from _digest_faults(db)
     yield from _search_faults(db)
+    for id_ in sealed.damaged(db):
+        yield Fault(f"key of movement {id_}", "what opens its sealed details cannot be read")
 
 
 def head_faults(db: sqlite3.Connection) -> Iterator[Fault]:
@@ -115,6 +118,20 @@ def _log_faults(db: sqlite3.Connection) -> Iterator[Fault]:
         else:
             lines += fault
     yield from _stray_faults(db, lines)
+
+
+def _signed_faults(db: sqlite3.Connection) -> Iterator[Fault]:
+    """Whether the log is what was signed that it is: a chain alone does not tell that its end was cut off."""
+    for wrong in checkpoints.head_faults(db):
+        yield Fault(f"log {wrong.seq}", wrong.detail)
+    for detail in checkpoints.checkpoint_faults(db):
+        yield Fault("what the hub signed", detail)
+
+
+def outside_faults(db: sqlite3.Connection, signed_head: bytes) -> Iterator[Fault]:
+    """The same by the signed head that is kept in a file beside the database."""
+    for wrong in checkpoints.kept_outside_fault(db, signed_head):
+        yield Fault(f"log {wrong.seq}", wrong.detail)
 
 
 def _held_faults(db: sqlite3.Connection) -> Iterator[Fault | int]:

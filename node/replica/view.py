@@ -45,6 +45,8 @@ def record(db: sqlite3.Connection, seq: Seq, effects: Sequence[Effect]) -> None:
     put_on_top(db, seq, effects)
     counters = [effect for effect in effects if isinstance(effect, CounterEffect)]
     db.executemany(_ADD_TO_COUNTER, counters)
+    if len(counters) == len(effects):
+        return  # of documents nothing is edited, as by nearly every movement
     own: dict[DocumentKey, list[FieldEffect]] = defaultdict(list)
     for effect in effects:
         if isinstance(effect, FieldEffect):
@@ -85,16 +87,20 @@ def forget_inside(db: sqlite3.Connection, scope: Scope, own: Seq) -> None:
     Normally each row's own mark was there first; this is for effects whose row the hub never changed.
     """
     _forget_deltas(db, scope, own)
-    _forget_edits(db, _edits_up_to(db, own), scope)
+    asked = {"own": own, "scope": scope.encode()}
+    _forget_edits(db, db.execute(_SQL["edits_near"], asked).fetchall(), (scope,))
 
 
-def forget_unread(db: sqlite3.Connection, scope: Scope, own: Seq, held: Collection[Scope]) -> None:
-    """The hub has our log up to `own`, and `scope` is not held: what is on top of its rows up to there goes.
+def forget_unread(
+    db: sqlite3.Connection, scopes: Collection[Scope], own: Seq, held: Collection[Scope]
+) -> None:
+    """The hub has our log up to `own`, and `scopes` are not held: what is on top of their rows up to there goes.
 
     A document that is in one of those held besides is left: their pages say when its row includes the edit.
     """
-    _forget_deltas(db, scope, own)
-    _forget_edits(db, _unread(db, _edits_up_to(db, own), held), scope)
+    for scope in sorted(scopes):
+        _forget_deltas(db, scope, own)
+    _forget_edits(db, _unread(db, _edits_up_to(db, own), held), scopes)
 
 
 def edited(db: sqlite3.Connection) -> dict[DocumentKey, frozenset[Scope]]:
@@ -104,6 +110,22 @@ def edited(db: sqlite3.Connection) -> dict[DocumentKey, frozenset[Scope]]:
         key = DocumentKey(edit["collection"], edit["id"])
         found[key] = found.get(key, frozenset()) | _scopes_of_edit(db, edit)
     return found
+
+
+def edited_in(
+    db: sqlite3.Connection, wanted: Collection[Scope], held: Collection[Scope]
+) -> set[Scope]:
+    """Which of these scopes show a document that has edits on top and is in none of those held.
+
+    Reads no more edits than it takes to find them: after a long absence there are as many as were made in it.
+    """
+    missing = {*wanted}
+    edits = db.execute(_SQL["edits"])
+    while missing and (edit := edits.fetchone()) is not None:
+        if not missing.isdisjoint(_scopes_of_edit(db, edit)):
+            named = _named(db, DocumentKey(*edit[:2]))
+            missing -= named if named.isdisjoint(held) else frozenset()
+    return {*wanted} - missing
 
 
 def keep_inside(db: sqlite3.Connection, own: Seq, held: Collection[Scope]) -> None:
@@ -146,17 +168,20 @@ def _unread(
     db: sqlite3.Connection, edits: Sequence[sqlite3.Row], held: Collection[Scope]
 ) -> list[sqlite3.Row]:
     """Those on documents that are in no scope held."""
-    elsewhere = {key for key, named in edited(db).items() if not named & {*held}}
+    keys = {DocumentKey(*edit[:2]) for edit in edits}
+    elsewhere = {key for key in keys if _named(db, key).isdisjoint(held)}
     return [edit for edit in edits if DocumentKey(*edit[:2]) in elsewhere]
 
 
 def _forget_edits(
-    db: sqlite3.Connection, edits: Sequence[sqlite3.Row], scope: Scope | None = None
+    db: sqlite3.Connection,
+    edits: Sequence[sqlite3.Row],
+    scopes: Collection[Scope] | None = None,
 ) -> None:
-    """Take edits off, of all those only the ones on documents of `scope` if there is one."""
+    """Take edits off, of all those only the ones on documents of `scopes` if they are given."""
     for edit in edits:
         was_in = _scopes_of_edit(db, edit)
-        if scope is None or scope in was_in:
+        if scopes is None or not was_in.isdisjoint(scopes):
             key = DocumentKey(edit["collection"], edit["id"])
             db.execute(_SQL["forget_edit"], {**key._asdict(), "seq": edit["seq"]})
             show_changed(db, key, was_in)
@@ -173,7 +198,7 @@ def forget_some(db: sqlite3.Connection, scope: Scope, seqs: str, held: Collectio
         rows = db.execute(_SQL["forget_some_deltas"], asked).fetchall()
         _take_back(db, [{**row, "location": location} for row in rows])
     edits = _edits_of(db, seqs)
-    _forget_edits(db, edits if scope in held else _unread(db, edits, held), scope)
+    _forget_edits(db, edits if scope in held else _unread(db, edits, held), (scope,))
 
 
 def has_on_top(db: sqlite3.Connection, key: CounterKey | DocumentKey, seq: Seq) -> bool:
@@ -249,8 +274,21 @@ def _edits(packed: bytes) -> list[FieldEffect]:
 
 
 def _scopes_of_edit(db: sqlite3.Connection, edit: sqlite3.Row) -> frozenset[Scope]:
-    named = {name for effect in _edits(edit["effects"]) for name in effect.scopes}
-    return _hubs(db, DocumentKey(edit["collection"], edit["id"])).scopes | named
+    key = DocumentKey(edit["collection"], edit["id"])
+    return _hubs_scopes(db, key).union(*(effect.scopes for effect in _edits(edit["effects"])))
+
+
+def _named(db: sqlite3.Connection, key: DocumentKey) -> frozenset[Scope]:
+    """The scopes that a document is shown in, with all that is on top of it."""
+    edits = db.execute(_SQL["row_edits"], key._asdict()).fetchall()
+    effects = (effect for edit in edits for effect in _edits(edit["effects"]))
+    return _hubs_scopes(db, key).union(*(effect.scopes for effect in effects))
+
+
+def _hubs_scopes(db: sqlite3.Connection, key: DocumentKey) -> frozenset[Scope]:
+    row = db.execute(_SQL["read_document"], key._asdict()).fetchone()
+    named: Iterable[str] = () if row is None else unpack(row["scopes"])  # type: ignore[assignment]
+    return frozenset(map(Scope, named))
 
 
 def _hubs(db: sqlite3.Connection, key: DocumentKey) -> Document:

@@ -65,6 +65,19 @@ SELECT seq, effects FROM pending_edit WHERE collection = :collection AND id = :i
 -- name: edits_up_to
 SELECT collection, id, seq, effects FROM pending_edit WHERE seq <= :own ORDER BY seq, collection, id;
 
+-- name: edits_near
+-- Those of documents that may be in a scope: its name is among the bytes. Whoever asks looks again at each, and at no other.
+SELECT collection, id, seq, effects FROM pending_edit
+WHERE seq <= :own AND (
+    instr(effects, :scope) > 0
+    OR EXISTS (
+        SELECT 1 FROM document
+        WHERE document.collection = pending_edit.collection AND document.id = pending_edit.id
+            AND instr(document.scopes, :scope) > 0
+    )
+)
+ORDER BY seq, collection, id;
+
 -- name: forget_edit
 DELETE FROM pending_edit WHERE collection = :collection AND id = :id AND seq = :seq;
 
