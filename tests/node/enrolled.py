@@ -5,7 +5,9 @@ The node in it reaches for a hub at a closed port, as in a shop whose line is do
 
 import contextlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from nacl.signing import SigningKey
@@ -36,10 +38,25 @@ class Shop:
         return self.folder.path / DATABASE_NAME
 
 
+@cache
+def _empty_database() -> bytes:
+    """A database with nothing in it but the schema: made once, since thousands of tests begin with one."""
+    with TemporaryDirectory() as place:
+        made = Path(place) / DATABASE_NAME
+        with contextlib.closing(connect_writer(made)) as db:
+            migrate(db, SCHEMA)
+        return made.read_bytes()
+
+
 def enrolled_folder(
-    path: Path, *, name: str = "S01", writes: tuple[str, ...] = ("S01",), role: Role = Role.STORE
+    path: Path,
+    *,
+    name: str = "S01",
+    writes: tuple[str, ...] = ("S01",),
+    role: Role = Role.STORE,
+    recovery_key: bytes = b"",
 ) -> Shop:
-    """Make the folder of a node that writes `writes` and reads everything."""
+    """Make the folder of a node that writes `writes` and reads everything, in a chain with this recovery key."""
     hub_key = SigningKey.generate()
     folder = Folder(path)
     key = load_or_create_signing_key(folder, KEY_NAME)
@@ -53,6 +70,7 @@ def enrolled_folder(
         (ALL,),
         serial=1,
         issued_at_ms=1_700_000_000_000,
+        recovery=recovery_key,
     )
     token = new_token("operator")
     folder.write_private(OPERATOR_TOKEN_NAME, f"{token}\n".encode())
@@ -60,8 +78,9 @@ def enrolled_folder(
     identity = NodeIdentity(
         certificate.chain, NOBODY_LISTENS, bytes(hub_key.verify_key), signed, certificate
     )
+    (path / DATABASE_NAME).touch(mode=0o600)
+    (path / DATABASE_NAME).write_bytes(_empty_database())
     with contextlib.closing(connect_writer(path / DATABASE_NAME)) as db:
-        migrate(db, SCHEMA)
         save_identity(db, identity, certificate.issued_at_ms)
         recovery.begin_replica(db, ReplicaId(b"r" * 16))
         tokens.add(db, token_digest(token), OPERATOR, certificate.issued_at_ms)

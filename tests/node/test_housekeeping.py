@@ -43,7 +43,7 @@ async def base_after_a_moment(
     store: Store, *, connected: bool, offset_ms: int | None, wanted: int, days: int = 30
 ) -> int:
     """Where the log begins once the daily work had its turn."""
-    local = Local(await store.read(read_identity), ME, offset_ms, connected)
+    local = Local(await store.read(read_identity), ME, offset_ms, connected=connected)
     work = Housekeeping(store, World(now_ms=lambda: NOW_MS), local, Retention(days, 400))
     task = asyncio.create_task(work.run())
     base = Seq(1)

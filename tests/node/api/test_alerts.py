@@ -11,8 +11,10 @@ from pydantic import TypeAdapter
 from pytest_aiohttp.plugin import AiohttpClient
 
 from node.api import alerts
+from node.api.problem_codes import problems
 from node.app import make_app
 from node.config import NodeSettings
+from node.local import take_let_go
 from node.node import Node
 from node.replica import log
 from protocol.operation import decode
@@ -115,9 +117,14 @@ async def test_who_has_seen_it_is_kept_in_the_log_once_and_a_repeat_gets_the_sam
     assert bodies[2] is None
     assert bodies[1] is not None
     operation = decode(bodies[1])
-    assert (operation.kind, operation.actor, operation.effects) == ("note", "till-1", ())
-    assert operation.details["action"] == "acknowledge"
-    assert operation.details["sku"] == "TEA"
+    assert (operation.kind, operation.actor) == ("edit", "till-1")
+    assert operation.details["collection"] == "acknowledgements"
+    (said,) = (await till.get("/v1/acknowledgements", sku="TEA"))["items"]
+    assert (said["condition"], said["location"], said["by"], said["node"]) == (
+        *("negative", "S01"),
+        *("till-1", "S01"),
+    )
+    assert (said["at"], said["raised_at"]) == (shown["acknowledged_at"], alert["raised_at"])
 
 
 async def test_raised_again_it_wants_to_be_seen_again(till: ApiCaller) -> None:
@@ -135,6 +142,19 @@ async def test_raised_again_it_wants_to_be_seen_again(till: ApiCaller) -> None:
 @pytest.mark.parametrize("id_", ["ffffffff-ffff-ffff-ffff-ffffffffffff", "f", "raised"])
 async def test_what_is_not_there_cannot_be_acknowledged(till: ApiCaller, id_: str) -> None:
     assert (await acknowledge(till, id_)).code == "not_found"
+
+
+async def test_a_node_that_was_let_go_notes_no_more_who_has_seen_what_and_its_answer_is_described(
+    till: ApiCaller, node: Node
+) -> None:
+    await till.record("k1", adjust(("TEA", -1)))
+    (alert,) = await raised(till, count=1)
+    await take_let_go(node._store, World(), node._uplink.local)
+    refused = await acknowledge(till, alert["id"])
+    assert (refused.status, refused.code) == (403, "forbidden")
+    assert (await raised(till, count=1))[0]["acknowledged_by"] is None
+    (route,) = (one for one in alerts.alert_routes() if one.handler is alerts.acknowledge)
+    assert refused.code in problems(route)[refused.status]
 
 
 async def test_without_a_key_nothing_is_acknowledged(till: ApiCaller) -> None:

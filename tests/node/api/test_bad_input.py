@@ -164,7 +164,8 @@ WRONG_SHAPES: dict[str, object] = {
     "details beyond 64 bits": sale(("A1", -1), details={"a": 2**63}),
     "details too deep": sale(("A1", -1), details=nested(DEPTH_MAX)),
     "details too large": sale(("A1", -1), details={"a": "x" * DETAILS_BYTES_MAX}),
-    "details sealed": sale(("A1", -1), details={"sealed": {"patient": SECRET}}),
+    "details sealed as text": sale(("A1", -1), details={"sealed": SECRET}),
+    "details sealed and empty": sale(("A1", -1), details={"sealed": {}}),
 }
 
 

@@ -23,6 +23,9 @@ from tests.node.api.caller import ApiCaller, JsonObject, Reply, sale
 DOCUMENT = document(routes())
 APPLE = {"id": "apple", "name": "Apple"}
 ALL = pytest.mark.parametrize("collection", COLLECTIONS)
+BY_HAND = pytest.mark.parametrize(
+    "collection", [name for name, one in COLLECTIONS.items() if not one.by_acts_alone]
+)
 
 
 async def a_till(office: ApiCaller) -> ApiCaller:
@@ -64,7 +67,7 @@ def fits(value: object, model: str) -> None:
     )
 
 
-@ALL
+@BY_HAND
 async def test_an_example_is_created_shown_changed_and_archived(
     collection: str, office: ApiCaller
 ) -> None:
@@ -89,7 +92,7 @@ async def test_an_example_is_created_shown_changed_and_archived(
     assert (stale.status, stale.code) == (412, "precondition_failed")
 
 
-@ALL
+@BY_HAND
 async def test_a_till_reads_and_does_not_edit(collection: str, office: ApiCaller) -> None:
     declared = COLLECTIONS[collection]
     made = await created(office, collection, declared.example)
@@ -106,7 +109,7 @@ async def test_a_till_reads_and_does_not_edit(collection: str, office: ApiCaller
     assert (await office.ask("GET", made.headers["Location"])).body == made.body
 
 
-@ALL
+@BY_HAND
 async def test_what_is_not_there_is_not_found(collection: str, office: ApiCaller) -> None:
     names = address_names(COLLECTIONS[collection])
     address = "/".join([f"/v1/{collection}", *("0-0" if name == "id" else "x" for name in names)])
@@ -114,7 +117,7 @@ async def test_what_is_not_there_is_not_found(collection: str, office: ApiCaller
         assert (await ask(office, method, address, body)).code == "not_found"
 
 
-@ALL
+@BY_HAND
 async def test_no_stage_and_nothing_fixed_is_written_by_hand(
     collection: str, office: ApiCaller
 ) -> None:

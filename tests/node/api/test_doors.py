@@ -13,15 +13,16 @@ from tests.node.api.caller import ApiCaller, Http, Reply, sale
 from tests.node.enrolled import Shop
 
 OPEN = {"/healthz", "/readyz", "/openapi.json", "/docs", "/docs/{file}"}
+SIGNING_IN = {"/v1/signup", "/v1/login"}
 ROUTES = routes()
-GUARDED = [route for route in ROUTES if route.path not in OPEN]
+GUARDED = [route for route in ROUTES if route.path not in OPEN | SIGNING_IN]
 ADDRESSES = [(route.method, route.path) for route in GUARDED]
 SOME_ID = "00000000-0000-0000-0000-000000000000"
 
 
 def _path(pattern: str) -> str:
     named = {"id": SOME_ID, "location": "S01", "sku": "A1", "code": "L1", "collection": "skus"}
-    return pattern.format(**named, name="storage")
+    return pattern.format(**named, name="storage", date="2026-11-21")
 
 
 async def _ask(
@@ -33,9 +34,19 @@ async def _ask(
 
 
 def test_the_routes_are_all_there() -> None:
-    assert {route.path for route in ROUTES} >= OPEN
-    verbs_and_reports, of_every_collection = 55, 6
-    assert len(GUARDED) == verbs_and_reports + of_every_collection * len(COLLECTIONS)
+    assert {route.path for route in ROUTES} >= OPEN | SIGNING_IN
+    by_hand = sum(not one.by_acts_alone for one in COLLECTIONS.values())
+    addresses = 6 * by_hand + 2 * (len(COLLECTIONS) - by_hand)
+    verbs_and_reports, people = 87, 18
+    assert len(GUARDED) == verbs_and_reports + people + addresses
+
+
+def test_every_address_names_the_right_that_it_asks_for_or_is_for_anybody_about_themselves() -> (
+    None
+):
+    for route in ROUTES:
+        named = (route.action is not None, route.is_open, route.is_own)
+        assert sum(named) == 1, (route.method, route.path)
 
 
 @pytest.mark.parametrize(

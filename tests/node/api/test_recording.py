@@ -1,5 +1,6 @@
 """What is recorded, what is answered, and what a repeat gets."""
 
+import asyncio
 import re
 from typing import Any
 
@@ -255,3 +256,17 @@ async def test_a_location_of_another_shop_is_not_written(till: ApiCaller) -> Non
     reply = await till.record("k", {**sale(("A1", -1)), "location": "S02"})
     assert (reply.status, reply.code) == (403, "forbidden")
     assert await till.books() == ([], [])
+
+
+async def test_complaint_2_two_tabs_that_send_one_queue_at_once_count_each_sale_once(
+    till: ApiCaller,
+) -> None:
+    await till.record("goods", movement("opening", ("A1", 100)))
+    queue = [{"key": f"sale-{number}", **sale(("A1", -1))} for number in range(20)]
+    first, second = await asyncio.gather(till.record_batch(queue), till.record_batch(queue))
+    assert first.status == second.status == 200
+    assert first.body == second.body, "both tabs print the same receipts"
+    assert await till.on_hand("A1") == 80
+    alone = await asyncio.gather(*(till.record("sale-7", sale(("A1", -1))) for _ in range(5)))
+    assert len({reply.body for reply in alone}) == 1
+    assert await till.on_hand("A1") == 80

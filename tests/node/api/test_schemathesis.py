@@ -16,9 +16,11 @@ from tests.node.alerting.shop import read_from_hub
 from tests.node.enrolled import enrolled_folder
 from tests.node.processes import CHECKOUT, Served, serving
 
-EXAMPLES = 5  # per address and phase, beside those that coverage works out from the schemas
+EXAMPLES = 2  # per address and phase, beside a hundred that coverage works out from the schemas
 # They never end, so schemathesis would wait for each of their answers; test_streams asks them.
 ENDLESS = "^/v1/(events|live)$"
+# It would listen at whatever address was made up; test_door asks it.
+LISTENS = "^/v1/operator/lan/on$"
 # All collections are served by the same lines: one of each form of address, and what contradicts itself.
 ALIKE = (
     r"^/v1/(locations|suppliers|attributes|levels|transfers)(/|$)|^/v1/alerts(/batch|/\{id\})?$"
@@ -37,7 +39,7 @@ def _raised(node: Served, token: str) -> str:
     raise AssertionError("nothing was raised")
 
 
-@pytest.mark.timeout(300)  # 25 s of work, for two processes
+@pytest.mark.timeout(600)  # a minute of work, for two processes
 def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
     # An office's node that keeps a shop too may do everything there is.
     shop = enrolled_folder(tmp_path / "S01", role=Role.OFFICE)
@@ -72,7 +74,8 @@ def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
                 ),
                 *("--config-file", str(Path(__file__).with_name("schemathesis.toml"))),
                 *("run", f"{node.url}/openapi.json"),
-                *("--exclude-path-regex", f"{ENDLESS}|{ALIKE}", "--max-examples", str(EXAMPLES)),
+                *("--exclude-path-regex", f"{ENDLESS}|{LISTENS}|{ALIKE}"),
+                *("--max-examples", str(EXAMPLES)),
                 *("--seed", "1", "--generation-database", "none", "--workers", "1"),
             ],
             cwd=tmp_path,  # it keeps notes beside where it runs
@@ -90,7 +93,7 @@ def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=280,
+            timeout=580,
         )
     print(done.stdout)
     assert done.returncode == 0

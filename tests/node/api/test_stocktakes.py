@@ -207,6 +207,28 @@ async def test_above_the_locations_limit_a_second_person_stands_for_a_difference
     assert await sheet.till.on_hand("TEA") == 95
 
 
+async def test_what_was_said_at_the_end_is_said_of_the_lines_that_said_nothing_themselves(
+    sheet: Sheet,
+) -> None:
+    place = {"id": "S01", "name": "Market Street", "count_limit_units": 4}
+    await post(sheet.operator, "/v1/locations", place, "place")
+    await sheet.counts("TEA", 95)
+    await sheet.counts("SOAP", 0)
+    await sheet.counts("PILLS", 7, "L7")
+    await sheet.must("submit")
+    pills = {"sku": "PILLS", "lot": "L7", "reason": "FOUND"}
+    assert (await sheet.does("explain", pills)).status == 200
+    said = {line["sku"]: line for line in (await sheet.variance())["lines"]}
+    assert (said["TEA"]["reason"], said["TEA"]["verified_by"]) == (None, None)
+    assert said["TEA"]["needs_second_person"] is True
+    await sheet.must("finalise")
+    said = {line["sku"]: line for line in (await sheet.variance())["lines"]}
+    reasons = {sku: line["reason"] for sku, line in said.items()}
+    assert reasons == {"TEA": "RECOUNTED", "SOAP": None, "PILLS": "FOUND"}
+    assert {line["verified_by"] for line in said.values()} == {"operator@S01"}
+    assert not any(line["needs_second_person"] for line in said.values())
+
+
 async def test_only_skus_of_the_category_are_counted(operator: ApiCaller, till: ApiCaller) -> None:
     for sku, category in (("TEA", "Drinks"), ("SOAP", "Household")):
         body = {"id": sku, "name": sku, "category": category}

@@ -14,7 +14,7 @@ from node.commands.documents import Written
 from node.commands.movements import Here
 from node.commands.recording import Seen
 from node.commands.requests import Authority, Caller, Refusal
-from node.replica import changes, log, movements, verify
+from node.replica import changes, log, movements, verify, view
 from protocol.certificate import Role
 from protocol.declarations import COLLECTIONS
 from protocol.effects import Account, CounterEffect, DocumentKey
@@ -65,10 +65,10 @@ def perform(
     key: str = "k1",
     here: Here = STORE,
     caller: Caller = TILL,
-    lowest: Authority = Authority.TILL,
+    verb: str = "receive",
 ) -> Written:
     """Do what comes to these steps."""
-    asked = Asked(TRANSFERS, id_, "receive", ["it"], lowest)
+    asked = Asked(TRANSFERS, id_, verb, ["it"])
     return acting.perform(db, here, caller, asked, key, lambda _: steps)
 
 
@@ -101,7 +101,7 @@ def test_a_repeated_key_gets_the_same_bytes_and_records_nothing(
     first = perform(db, id_, adds("S01", 3, "a/1"))
     assert perform(db, id_, adds("S01", 3, "a/1")) == replace(first, replayed=True)
     assert (log.head(db).seq, on_hand(db)) == (2, 3)
-    asked = Asked(TRANSFERS, id_, "receive", ["something else"], Authority.TILL)
+    asked = Asked(TRANSFERS, id_, "receive", ["something else"])
     with refused("idempotency_key_reused"):
         acting.perform(db, STORE, TILL, asked, "k1", lambda _: ())
 
@@ -132,7 +132,7 @@ def test_what_the_table_refuses_is_told_by_its_own_name(db: sqlite3.Connection, 
     def refuse(_: Seen) -> tuple[Step, ...]:
         raise StepRefused(Fault.WRONG_STAGE, "cannot receive what is eaten")
 
-    asked = Asked(TRANSFERS, id_, "receive", [], Authority.TILL)
+    asked = Asked(TRANSFERS, id_, "receive", [])
     with refused("conflict", "eaten") as told:
         acting.perform(db, STORE, TILL, asked, "k1", refuse)
     assert told.value.fault == "wrong_stage"
@@ -146,8 +146,8 @@ def test_every_fault_of_the_tables_has_a_code() -> None:
 def test_who_may_not_act_and_what_is_not_there_are_refused(
     db: sqlite3.Connection, id_: str
 ) -> None:
-    with refused("forbidden", "a till does not receive transfers"):
-        perform(db, id_, lowest=Authority.OPERATOR)
+    with refused("forbidden", "a till does not allocate transfers"):
+        perform(db, id_, verb="allocate")
     with refused("not_found"):
         perform(db, "00000000-0000-0000-0000-000000000000")
 
@@ -170,3 +170,19 @@ def test_the_document_that_a_step_was_worked_out_from_is_that_of_the_transaction
     assert seen.key == DocumentKey("transfers", id_)
     assert seen.scopes == ("docs:S01", "docs:S02")
     assert seen.values["stage"] == "draft"
+
+
+def test_nothing_is_done_with_a_document_of_which_only_a_later_edit_has_come(
+    db: sqlite3.Connection, id_: str
+) -> None:
+    """What created it was set aside by the hub, or is still on its way by another shop."""
+    perform(db, id_, adds("S01", 1, "moved/receive/e1"))
+    for [name] in db.execute("SELECT DISTINCT collection FROM pending_edit").fetchall():
+        assert name == TRANSFERS.name
+    first = db.execute("SELECT min(seq) FROM pending_edit").fetchone()[0]
+    db.execute("DELETE FROM pending_edit WHERE seq = ?", (first,))
+    view.show_changed(db, DocumentKey(TRANSFERS.name, id_), frozenset())
+    before = on_hand(db)
+    with refused("not_found", "only a part"):
+        perform(db, id_, adds("S01", 1, "moved/receive/e2"), key="k2")
+    assert on_hand(db) == before

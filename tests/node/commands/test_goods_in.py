@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from node.commands import documents, movements
+from node.commands import documents, movements, orders
+from node.commands.courses import Goods, Request
 from node.commands.requests import Answer, Line, Movement
 from node.replica import documents as held_documents
+from node.replica import movements as listed
 from protocol.access import DeviceRights, device_may
 from protocol.certificate import Role
 from protocol.declarations import COLLECTIONS
@@ -158,3 +160,34 @@ def test_what_a_shop_says_of_a_lot_at_goods_in_is_what_its_device_may_write(
     documents.change(
         pharmacy.db, OFFICE, OPERATOR, LOTS, "pills/L1", {"expiry": LATER}, "correct it"
     )
+
+
+def ordered(pharmacy: Pharmacy, parcel: str, *lots: tuple[str, str]) -> list[str]:
+    """What is warned of when a purchase of pills is received, in those lots with those last days."""
+    asked = {"kind": "purchase", "location": "S01", "lines": [{"sku": "pills", "quantity": 9}]}
+    declared = COLLECTIONS["orders"]
+    made = documents.create(pharmacy.db, HERE, OPERATOR, declared, asked, pharmacy.key()).id
+    lines = tuple(Goods(Sku("pills"), 1, Lot(lot), None, {"expiry": day}) for lot, day in lots)
+    for request in (Request("place"), Request("fulfil", lines, parcel=parcel)):
+        body = orders.act(pharmacy.db, HERE, OPERATOR, made, request, pharmacy.key()).body
+    return [one["code"] for one in json.loads(body)["warnings"]]
+
+
+@pytest.mark.parametrize("parcel", ["", "SSCC-1"])
+def test_a_last_day_that_is_read_of_what_was_ordered_decides_what_is_sold_first_too(
+    pharmacy: Pharmacy, parcel: str
+) -> None:
+    assert ordered(pharmacy, parcel, ("b", LATER), ("c", SOON)) == []
+    assert [expiry(pharmacy, lot) for lot in "bc"] == [LATER, SOON]
+    assert sold(pharmacy.sells(("pills", "", -2))) == [("c", -1), ("b", -1)]
+    assert ordered(pharmacy, parcel, ("c", LATER)) == ["expiry_differs"]
+    assert expiry(pharmacy, "c") == SOON
+
+
+def test_two_who_read_one_parcel_of_a_supplier_record_the_same_goods(pharmacy: Pharmacy) -> None:
+    """Its lots are described by an operation beside, since that says who read them, and when."""
+    ordered(pharmacy, "SSCC-1", ("c", SOON))
+    (goods,), _ = listed.newest(pharmacy.db, listed.MovementQuery(kind="move.receive"))
+    assert {one.collection for one in goods.operation.effects if isinstance(one, FieldEffect)} == {
+        "orders"
+    }

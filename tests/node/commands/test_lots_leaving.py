@@ -1,6 +1,8 @@
 """Lots of orders and transfers: what leaves a shelf for a document is picked and refused as what is sold without one."""
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,10 +11,13 @@ from node.commands import documents, orders, transfers
 from node.commands.courses import Goods, Request
 from node.commands.movements import Here
 from node.commands.requests import Caller
-from node.replica import movements, stock
+from node.replica import lots, movements, stock
 from node.replica.movements import MovementQuery
 from protocol.declarations import COLLECTIONS
+from protocol.declarations.reading import shown_values
+from protocol.effects import Account, CounterEffect
 from protocol.ids import Lot, Sku
+from tests.node.chain import certificate_of
 from tests.node.commands.test_picking import (
     GONE_BY,
     HERE,
@@ -26,6 +31,9 @@ from tests.node.commands.test_picking import (
 )
 
 __all__ = ["pharmacy"]
+
+PILLS, RESERVED = Sku("pills"), Account.RESERVED
+THERE = replace(HERE, certificate=certificate_of(writes=("S02",))._replace(name="S02"))
 
 
 class Paper:
@@ -41,11 +49,15 @@ class Paper:
         self.id = written.id
 
     def does(
-        self, verb: str, *goods: tuple[str, int], caller: Caller = OPERATOR, **others: Any
+        self,
+        verb: str,
+        *goods: tuple[str, int],
+        caller: Caller = OPERATOR,
+        here: Here = HERE,
+        **others: Any,
     ) -> Any:
         """What is answered; without goods, for all that is left."""
         lines = tuple(Goods(Sku("pills"), quantity, Lot(lot)) for lot, quantity in goods)
-        here: Here = HERE
         request = Request(verb, lines or None, **others)
         key = self.pharmacy.key()
         return json.loads(self._act(self.pharmacy.db, here, caller, self.id, request, key).body)
@@ -145,3 +157,129 @@ def test_what_was_shipped_before_its_lot_was_recalled_is_taken_back_all_the_same
     listed, _ = movements.newest(pharmacy.db, MovementQuery(reference=sent.id))
     sent.does("reverse", event=listed[0].operation.op_id.hex())
     assert pharmacy.in_lot("L1") == 50
+
+
+# --- a transfer's two ends ---------------------------------------------------------------------------------------
+
+
+class Parcel(Paper):
+    """A transfer of ten pills to S02; 6 expire soon, 6 later, 50 have expired."""
+
+    def arrives(self, verb: str, *goods: tuple[str, int], **others: Any) -> Any:
+        """The same at the shop that it goes to."""
+        return self.does(verb, *goods, here=THERE, **others)
+
+    def on_hand(self) -> dict[str, int]:
+        """What the receiver has, by lot."""
+        return {lot: n for lot, n in lots.on_hand(self.pharmacy.db, "S02", "pills").items() if n}
+
+    def line(self) -> dict[str, int]:
+        """What is shown of its one line."""
+        held = documents.documents.one(self.pharmacy.db, COLLECTIONS["transfers"], self.id)
+        assert held is not None
+        values = shown_values(COLLECTIONS["transfers"], held.fields, None)
+        ((line,), self.differences) = values["progress"], values["differences"]  # type: ignore[misc]
+        return dict(line)  # type: ignore[call-overload, no-any-return]
+
+
+@pytest.fixture
+def parcel(pharmacy: Pharmacy) -> Iterator[Parcel]:
+    """One that nobody has shipped. In the end its lines sum to zero."""
+    pharmacy.has("soon", 6, SOON)
+    pharmacy.has("later", 6, LATER)
+    pharmacy.has("bad", 50, GONE_BY)
+    made = Parcel(pharmacy, "transfers", source="S01", destination="S02")
+    yield made
+    query = MovementQuery(reference=made.id)
+    effects = [e for one in movements.newest(pharmacy.db, query)[0] for e in one.operation.effects]
+    goods = [e.delta for e in effects if isinstance(e, CounterEffect) and e.account != RESERVED]
+    assert sum(goods) == 0
+
+
+def test_what_is_shipped_without_a_lot_is_taken_from_lots_that_expire_first(
+    parcel: Parcel,
+) -> None:
+    shipped = parcel.does("ship", caller=TILL)
+    assert sorted(parcel.went()[0]) == [("later", -4), ("soon", -6)]
+    assert sorted((one["lot"], one["quantity"]) for one in shipped["incoming"]) == [
+        ("later", 4),
+        ("soon", 6),
+    ]
+    assert [one["code"] for one in shipped["warnings"]] == []
+    assert parcel.line()["shipped"] == 10
+    with refused("conflict"):
+        parcel.does("ship")
+
+
+def test_a_receipt_by_lot_is_neither_short_nor_over(parcel: Parcel) -> None:
+    parcel.does("ship")
+    parcel.arrives("receive", ("soon", 6), ("later", 4), caller=TILL)
+    line = parcel.line()
+    assert (line["received"], line["short"], line["over"], parcel.differences) == (10, 0, 0, [])
+    assert parcel.on_hand() == {"soon": 6, "later": 4}
+
+
+def test_what_arrives_without_a_lot_is_of_those_on_their_way(parcel: Parcel) -> None:
+    parcel.does("ship")
+    parcel.arrives("receive", ("", 5), damaged=(Goods(PILLS, 1),))
+    assert parcel.on_hand() == {"later": 3, "soon": 2}, "the damaged one is of the lot named first"
+    again = parcel.arrives("receive")
+    assert (again["stage"], again["incoming"]) == ("received", [])
+    assert parcel.on_hand() == {"later": 3, "soon": 6}
+    line = parcel.line()
+    assert (line["received"], line["damaged"], line["over"]) == (9, 1, 0)
+
+
+def test_what_arrives_before_its_news_and_without_a_lot_is_neither_short_nor_over(
+    parcel: Parcel,
+) -> None:
+    early = parcel.arrives("receive", ("", 10))
+    assert {one["matter"] for one in early["differences"]} == {"unannounced"}
+    shipped = parcel.does("ship")
+    assert shipped["stage"] == "received"
+    line = parcel.line()
+    assert (line["short"], line["over"], parcel.differences) == (0, 0, [])
+    with refused("conflict"):
+        parcel.arrives("receive")  # nothing is left of it, though its lots are others
+    closed = parcel.arrives("close")
+    assert (closed["stage"], closed["incoming"], closed["differences"]) == ("closed", [], [])
+    assert parcel.line()["short"] == 0
+
+
+def test_two_clerks_who_scan_one_parcel_without_lots_count_it_once(parcel: Parcel) -> None:
+    parcel.does("ship", ("", 10), parcel="P-1", caller=TILL)
+    again = parcel.does("ship", ("", 10), parcel="P-1")
+    assert [one["code"] for one in again["warnings"]] == ["already_scanned"]
+    assert parcel.went() == [[("", -10)]]
+    parcel.arrives("receive", ("soon", 6), ("later", 4), parcel="P-1", caller=TILL)
+    twice = parcel.arrives("receive", ("soon", 6), ("later", 4), parcel="P-1")
+    assert [one["code"] for one in twice["warnings"]] == ["already_scanned"] * 2
+    assert twice["stage"] == "received"
+    line = parcel.line()
+    assert (line["received"], line["short"], line["over"], parcel.differences) == (10, 0, 0, [])
+    assert parcel.on_hand() == {"soon": 6, "later": 4}
+
+
+def test_what_is_turned_back_without_a_lot_is_of_those_on_their_way(parcel: Parcel) -> None:
+    parcel.does("ship")
+    parcel.arrives("turn_back", ("", 10))
+    parcel.does("receive_back", ("", 9), damaged=(Goods(PILLS, 1),))
+    assert (parcel.pharmacy.in_lot("soon"), parcel.pharmacy.in_lot("later")) == (6, 5)
+    with refused("validation_failed"):
+        parcel.arrives("turn_back", ("", 1))
+
+
+def test_what_no_usable_lot_covers_is_shipped_without_one_and_said(parcel: Parcel) -> None:
+    shipped = parcel.does("ship", ("", 13))
+    assert [one["code"] for one in shipped["warnings"]] == ["no_usable_lot"]
+    assert sorted(parcel.went()[0]) == [("", -1), ("later", -6), ("soon", -6)]
+    assert parcel.pharmacy.in_lot("bad") == 50
+    parcel.does("reverse", event=str(shipped["events"][0]["event"]))
+    parcel.pharmacy.says("locations", id="S01", name="Market Street", negative_stock="refuse")
+    with refused("insufficient_stock"):
+        parcel.does("ship", ("", 13))
+
+
+def test_goods_that_name_a_lot_are_taken_before_those_that_leave_it_open(parcel: Parcel) -> None:
+    parcel.does("ship", ("", 6), ("soon", 4))
+    assert sorted(parcel.went()[0]) == [("later", -4), ("soon", -6)]

@@ -19,7 +19,8 @@ from protocol.declarations import COLLECTIONS
 from protocol.ids import Location, Lot, Sku
 from protocol.limits import DELTA_MAX
 from protocol.movements import MoveKind
-from protocol.workflows.progress import LineKey
+from protocol.workflows.bookkeeping import parcel_event
+from protocol.workflows.progress import Item, LineKey
 from tests.node.chain import CHAIN, ME, certificate_of
 from tests.node.commands.on_shelves import shown
 from tests.node.replica.conftest import new_replica_database
@@ -29,6 +30,7 @@ OTHER_TILL = Caller("till-2", Authority.TILL)
 OPERATOR = Caller("operator", Authority.OPERATOR)
 SENDER = Here(CHAIN, ME, certificate_of(writes=("S01",)), None, 1_700_000_000_000)
 RECEIVER = replace(SENDER, certificate=certificate_of(writes=("S02",))._replace(name="S02"))
+BOTH = replace(SENDER, certificate=certificate_of(writes=("S01", "S02"))._replace(name="both"))
 OFFICE = replace(
     SENDER, certificate=certificate_of(writes=(), role=Role.OFFICE)._replace(name="office")
 )
@@ -203,6 +205,28 @@ def test_what_only_the_second_clerk_scanned_of_a_parcel_counts_too(shops: Shops)
     assert shops.stock("rice", "S02") == (5, 0, 0)
 
 
+@pytest.mark.parametrize(("sender", "receiver"), [(SENDER, RECEIVER), (BOTH, BOTH)])
+def test_a_parcel_is_taken_back_as_received_after_it_was_taken_back_as_sent(
+    shops: Shops, sender: Here, receiver: Here
+) -> None:
+    event = parcel_event("P-1", Item(TEA))
+    shops.does("ship", Goods(TEA, 10), here=sender, parcel="P-1")
+    shops.does("reverse", here=sender, event=event)
+    shops.does("receive", Goods(TEA, 10), here=receiver, parcel="P-1")
+    assert shops.stock("tea", "S02") == (10, 0, -10)
+    shops.does("reverse", here=receiver, event=event)
+    assert (shops.stock("tea", "S01"), shops.stock("tea", "S02")) == ((30, 0, 0), (0, 0, 0))
+    with refused("conflict", "nothing_to_do"):
+        shops.does("reverse", here=sender, event=event)
+
+
+def test_who_writes_both_ends_takes_a_parcel_back_at_both_at_once(shops: Shops) -> None:
+    shops.does("ship", Goods(TEA, 10), here=BOTH, parcel="P-1")
+    shops.does("receive", here=BOTH, damaged=(Goods(TEA, 10),), parcel="P-1")
+    shops.does("reverse", here=BOTH, event=parcel_event("P-1", Item(TEA)))
+    assert (shops.stock("tea", "S01"), shops.stock("tea", "S02")) == ((30, 0, 0), (0, 0, 0))
+
+
 def test_a_movement_of_a_transfer_says_so_and_is_taken_back_there_alone(shops: Shops) -> None:
     shops.does("allocate")
     shops.does("ship", Goods(TEA, 10))
@@ -293,3 +317,49 @@ def test_goods_that_arrive_before_their_news_count(shops: Shops) -> None:
     assert shops.stock("tea", "S02") == (10, 0, -10)
     shops.does("ship", Goods(TEA, 10))
     assert shops.stock("tea", "S02") == (10, 0, 0)
+
+
+def test_complaint_17_what_was_changed_before_it_was_shipped_arrives_as_it_was_changed(
+    shops: Shops,
+) -> None:
+    shops.does("allocate")
+    line = LineKey(TEA, Lot(""))
+    changed = shops.does("amend", plan=((line, 4), (LineKey(Sku("salt"), Lot("")), 2)), here=OFFICE)
+    kept = {one["sku"]: one["id"] for one in changed["lines"]}
+    shipped = shops.does("ship")
+    assert {one["sku"]: one["id"] for one in shipped["lines"]} == kept, "no line is made anew"
+    sent = {one["sku"]: one["shipped"] for one in shipped["progress"]}
+    assert sent == {"tea": 4, "rice": 5, "salt": 2}
+    with refused("conflict", "wrong_stage"):
+        shops.does("amend", plan=((line, 9),))
+    received = shops.does("receive", here=RECEIVER)
+    assert (received["stage"], received["incoming"], received["differences"]) == (
+        "received",
+        [],
+        [],
+    )
+    assert shops.stock("tea", "S02") == (4, 0, 0)
+
+
+def test_complaint_18_every_unit_is_somewhere_while_goods_arrive_in_part_damaged_and_too_many(
+    shops: Shops,
+) -> None:
+    def tea_in_all() -> int:
+        everywhere = "SELECT sum(value) FROM counter WHERE sku = 'tea' AND account IN (0, 2, 3)"
+        found: int = shops.db.execute(everywhere).fetchone()[0]
+        return found
+
+    for verb, here, whole, damaged in (
+        ("ship", SENDER, 10, 0),
+        ("receive", RECEIVER, 4, 3),
+        ("receive", RECEIVER, 6, 0),
+        ("close", RECEIVER, 0, 0),
+        ("receive", RECEIVER, 1, 0),
+    ):
+        lines = (Goods(TEA, whole),) if whole else ()
+        broken = (Goods(TEA, damaged),) if damaged else ()
+        found = shops.does(verb, *lines, here=here, damaged=broken)
+        assert tea_in_all() == 30
+    matters = {(one["matter"], one["sku"], one["quantity"]) for one in found["differences"]}
+    assert matters == {("over", "tea", 4), ("damaged", "tea", 3)}
+    assert shops.stock("tea", "S02") == (11, 0, 0)

@@ -27,11 +27,13 @@ def stock_and_goods(shop: Shop, tmp_path: Path) -> None:
     file = tmp_path / "goods.csv"
     with file.open("w", newline="") as out:
         writer = csv.writer(out)
-        writer.writerow(["kind", "sku", "lot", "delta", "counted", "reference", "reason", "note"])
-        writer.writerow(["opening", "'" + FORMULA, "+L1", 5, "", "@r", "", "a,\r\n=1"])
-        writer.writerow(["sale", "'-7", "", -3, "", "  =x", "", ""])
-        writer.writerow(["count", "\u4e2d\u6587", "", "", 4, "", "", "it's"])
-        writer.writerow(["adjust", "'=twice", "", -2, "", "", "'quoted", ""])
+        writer.writerow(
+            ["kind", "sku", "lot", "delta", "counted", "reference", "reason", "note", "witness"]
+        )
+        writer.writerow(["opening", "'" + FORMULA, "+L1", 5, "", "@r", "", "a,\r\n=1", ""])
+        writer.writerow(["sale", "'-7", "", -3, "", "  =x", "", "", "=who"])
+        writer.writerow(["count", "\u4e2d\u6587", "", "", 4, "", "", "it's", ""])
+        writer.writerow(["adjust", "'=twice", "", -2, "", "", "'quoted", "", ""])
     assert import_(shop, file, kind=None).counts == (4, 0, 0, 0)
 
 
@@ -46,6 +48,21 @@ def test_stock_is_what_is_shown(shop: Shop, tmp_path: Path) -> None:
         (row["location"], int(row["on_hand"]), int(row["available"])) for row in rows(alone)
     ]
     assert exported == [(row["location"], row["on_hand"], row["available"]) for row in shown]
+
+
+def test_what_may_not_be_sold_is_in_the_export_so_that_available_adds_up(
+    shop: Shop, tmp_path: Path
+) -> None:
+    file = write(tmp_path / "f.csv", "kind,sku,lot,delta", "opening,A1,L1,5", "opening,A1,L2,7")
+    assert import_(shop, file, kind=None).counts[0] == 2
+    with serving(shop.folder.path) as daemon:
+        held = {"sku": "A1", "code": "L1", "status": "on_hold"}
+        made = daemon.ask("POST", "/v1/lots", shop.operator_token, held, Idempotency_Key="held")
+        assert made[0] == 201
+    (row,) = rows(export(shop, "stock", "--sku", "A1"))
+    assert (row["on_hand"], row["held"], row["available"]) == ("12", "5", "7")
+    names = ("reserved", "granted", "held", "available")
+    assert int(row["on_hand"]) == sum(int(row[name]) for name in names)
 
 
 def test_no_cell_is_a_formula_and_a_negative_quantity_stays_a_number(
@@ -75,7 +92,18 @@ def test_exported_movements_recorded_elsewhere_give_the_same_stock_and_the_same_
     other = enrolled_folder(tmp_path / "other")
     assert import_(other, file, kind=None).counts == (4, 0, 0, 0)
     assert on_hand(other) == on_hand(shop)
-    same = ("kind", "sku", "lot", "delta", "counted", "reference", "occurred_at", "reason", "note")
+    same = (
+        "kind",
+        "sku",
+        "lot",
+        "delta",
+        "counted",
+        "reference",
+        "occurred_at",
+        "reason",
+        "note",
+        "witness",
+    )
     there, here = rows(export(other, "movements")), rows(file.read_bytes().decode())
     assert [[row[name] for name in same] for row in there] == [
         [row[name] for name in same] for row in here

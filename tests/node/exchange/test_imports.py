@@ -51,10 +51,10 @@ def test_a_row_says_everything_that_the_api_takes(shop: Shop, tmp_path: Path) ->
     file = write(
         tmp_path / "f.csv",
         "kind,location,sku,lot,delta,counted,supplier,unit_cost,currency,expiry,reference,"
-        "occurred_at,reason,note,details",
-        'receive,S01,A,L1,+12,,Acme,250,EUR,2027-01-31,d 1,2026-01-01T10:00:00+02:00,,,"{""a"":[1]}"',
-        'count,S01,A,L1,,10,,,,,,,,"two\nlines",',
-        "waste,S01,A,L1,-1,,,,,,,,broken,,",
+        "occurred_at,reason,note,witness,details",
+        'receive,S01,A,L1,+12,,Acme,250,EUR,2027-01-31,d 1,2026-01-01T10:00:00+02:00,,,,"{""a"":[1]}"',
+        'count,S01,A,L1,,10,,,,,,,,"two\nlines",,',
+        "waste,S01,A,L1,-1,,,,,,,,broken,,pharmacist,",
     )
     assert import_(shop, file, kind=None).counts == (3, 0, 0, 0)
     received, counted, wasted = movements(shop)
@@ -65,6 +65,7 @@ def test_a_row_says_everything_that_the_api_takes(shop: Shop, tmp_path: Path) ->
     assert (line["supplier"], line["expiry"], line["delta"]) == ("Acme", "2027-01-31", 12)
     assert (counted["lines"][0]["delta"], counted["note"]) == (-2, "two\nlines")
     assert (wasted["kind"], wasted["reason"]) == ("waste", "broken")
+    assert wasted["witness"] == "pharmacist"
 
 
 def test_scans_and_packs_are_taken_where_a_column_is_mapped_to_them(

@@ -47,7 +47,13 @@ class Branch:
         self._certificate = certificate
         self._replica = ReplicaId(name.encode().ljust(16, b"."))
         self._keys = 0
-        who = NodeIdentity(CHAIN, "ws://127.0.0.1:1", b"", issue(certificate, HUB_KEY), certificate)
+        who = NodeIdentity(
+            CHAIN,
+            "ws://127.0.0.1:1",
+            bytes(HUB_KEY.verify_key),
+            issue(certificate, HUB_KEY),
+            certificate,
+        )
         self.reconciling = Reconciling(
             store,
             Local(who, self._replica, 0),

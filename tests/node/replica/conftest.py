@@ -19,6 +19,12 @@ def new_replica_database() -> sqlite3.Connection:
     """A database as `join` leaves it, reading its own stock."""
     db = sqlite3.connect(":memory:", isolation_level=None)
     db.row_factory = sqlite3.Row
+    joined(db)
+    return db
+
+
+def joined(db: sqlite3.Connection) -> None:
+    """Make the node of an empty database; see `new_replica_database`."""
     migrate(db, SCHEMA)
     certificate = certificate_of(writes=("S01",))
     identity = NodeIdentity(
@@ -31,7 +37,6 @@ def new_replica_database() -> sqlite3.Connection:
     save_identity(db, identity, 1_000)
     recovery.begin_replica(db, ME)
     scopes.begin(db, [STOCK])
-    return db
 
 
 @pytest.fixture

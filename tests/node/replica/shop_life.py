@@ -118,9 +118,7 @@ class ShopLife:
         acked = self.hub.acked.get(self.replica, Seq(0))
         log.acknowledge(self.db, acked, 1_000)
         identity.save_acked(self.db, acked, acked, 1_000)
-        for scope in sorted(self.leaving):
-            if recovery.let_acknowledged_go(self.db, scope):
-                self.leaving.discard(scope)
+        self.leaving -= recovery.let_acknowledged_go(self.db, self.leaving)
 
     def pull(self) -> None:
         """Take in a page, with something recorded between its pieces."""

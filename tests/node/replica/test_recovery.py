@@ -132,7 +132,7 @@ def test_what_left_the_view_when_it_was_acknowledged_comes_back_with_a_history_b
     """Elsewhere the hub sends the row again."""
     seq = record_elsewhere(db)
     identity.save_acked(db, seq, Seq(0), 1_000)
-    assert recovery.let_acknowledged_go(db, ELSEWHERE)
+    assert recovery.let_acknowledged_go(db, {ELSEWHERE})
     assert value(db, "apple", "S02") == 0
     recovery.begin_epoch(db, Seq(0))
     assert value(db, "apple", "S02") == 10
@@ -155,9 +155,9 @@ def test_a_history_from_before_the_rows_of_a_scope_let_go_shows_what_is_on_top_t
         movements.add(db, log.head(db).seq, ME, decode(body), None)
     assert scopes.let_go_piece(db, ELSEWHERE)
     identity.save_acked(db, Seq(1), Seq(0), 1_000)
-    assert not recovery.let_acknowledged_go(db, ELSEWHERE)
+    assert not recovery.let_acknowledged_go(db, {ELSEWHERE})
     identity.save_acked(db, Seq(2), Seq(0), 1_000)
-    assert recovery.let_acknowledged_go(db, ELSEWHERE)
+    assert recovery.let_acknowledged_go(db, {ELSEWHERE})
     assert db.execute("SELECT * FROM counter").fetchall() == []
     recovery.begin_epoch(db, Seq(0))
     assert (value(db, "apple", "S02"), value(db, "plum", "S02")) == (-2, -3)

@@ -15,6 +15,7 @@ from protocol.frames.log import StatusEntry
 from protocol.ids import OpId, ReplicaId, Scope, Seq
 from protocol.operation import Operation, decode, encode
 from protocol.session.hello import NewReplica, Push, node_decides
+from tests.damage import unguard
 from tests.node.chain import ME, movement
 from tests.node.replica.small_hub import SmallHub
 from tests.node.replica.test_view import pull, push, record, shown
@@ -231,6 +232,7 @@ def test_a_body_that_changed_after_it_left_the_log_is_named(db: sqlite3.Connecti
     (body,) = db.execute("SELECT body FROM movement WHERE seq = 9").fetchone()
     changed = body.replace(b"till", b"tall", 1)
     assert changed != body
+    unguard(db)
     db.execute("UPDATE movement SET body = ? WHERE seq = 9", (changed,))
     db.execute("UPDATE kept_edit SET body = ?", (edit(1_000, "Pear"),))
     told = verify.problems(db)
@@ -240,6 +242,7 @@ def test_a_body_that_changed_after_it_left_the_log_is_named(db: sqlite3.Connecti
 def test_a_cut_log_that_lost_more_than_it_says_is_found(db: sqlite3.Connection) -> None:
     lived(db, 100, age_days=40, stable=50)
     prune(db)
+    unguard(db)
     db.execute("DELETE FROM log WHERE seq = 51")
     assert verify.problems(db)[0].startswith("log 52: operation 51 is missing")
 

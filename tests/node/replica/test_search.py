@@ -130,6 +130,30 @@ def test_pages_of_a_search_follow_each_other(pharmacy: sqlite3.Connection) -> No
     assert [sku for piece in pieces for sku in piece] == whole
 
 
+@pytest.fixture
+def common(pharmacy: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> sqlite3.Connection:
+    """The same, where three that are found are so many that they are not weighed against each other."""
+    monkeypatch.setattr(search, "WEIGHED_MAX", 2)
+    return pharmacy
+
+
+def test_of_very_many_those_come_first_whose_name_or_code_begins_so_in_order_of_name(
+    common: sqlite3.Connection,
+) -> None:
+    create(common, "Z-1", name="Mints with p")
+    create(common, "P", name="Zinc")
+    create(common, "A-2", name="Panthenol")
+    assert found(common, "p") == ["P", "A-2", "PARA-1000", "PARA-500", "IBU-400", "Z-1"]
+    assert found(common, "m p") == ["Z-1", "PARA-500"], "all of its words, if so few have them"
+    assert found(common, "p", True) == ["OLD-1"]
+    assert found(common, "p", None)[2:5] == ["PARA-1000", "PARA-500", "OLD-1"]
+    pieces = [
+        search.matching(common, "p", archived=False, limit=2, before=before)
+        for before in (0, 2, 4, 6)
+    ]
+    assert [sku for piece in pieces for sku in piece] == found(common, "p")
+
+
 def test_the_index_follows_every_edit(pharmacy: sqlite3.Connection) -> None:
     change(pharmacy, "IBU-400", "rename", name="Ibuprofène", barcodes={"96385074": {}})
     assert found(pharmacy, "ibuprofene") == found(pharmacy, "9638") == ["IBU-400"]

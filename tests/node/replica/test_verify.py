@@ -6,6 +6,7 @@ import pytest
 
 from node.replica import verify
 from protocol.ids import Seq
+from tests.damage import unguard
 from tests.node.chain import movement
 from tests.node.replica.small_hub import SmallHub
 from tests.node.replica.test_view import OTHER, pull, push, record
@@ -84,7 +85,7 @@ def lived(db: sqlite3.Connection) -> sqlite3.Connection:
     pull(db, hub)
     record(db, movement(3, ("plum", 2)))
     assert verify.problems(db) == []
-    db.execute("DROP TRIGGER log_is_never_changed")
+    unguard(db)
     return db
 
 

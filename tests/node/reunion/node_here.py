@@ -15,6 +15,7 @@ from node.metrics import NodeMetrics
 from node.node import Node
 from node.replica import DATABASE_NAME, SCHEMA, identity, retention, verify
 from node.replica.identity import save_identity
+from node.replica.kept import Kept
 from node.replica.movements import MovementQuery
 from node.replica.retention import Retention
 from protocol.certificate import Certificate
@@ -42,12 +43,14 @@ class LosingLine:
         self._line = line
         self._loses = node.loses
         self._lost = node.lost
+        self._said = node.said
         self._heard = node.heard
         self._cut: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     async def send(self, data: bytes) -> None:
         """See `Line`."""
         frame = decode(data)
+        self._said.append(frame)
         if type(frame) in self._loses:
             self._lost.append(frame)
         else:
@@ -89,9 +92,13 @@ class NodeHere:
     def __init__(self, path: Path, certificate: Certificate) -> None:
         self.path = path
         self.certificate = certificate
+        self.kept = Kept()
+        """Of which locations it keeps movements beside its own, from the next start on."""
         self.loses: set[type[Frame]] = set()
         self.lost: list[Frame] = []
         """What was lost, from the first start on."""
+        self.said: list[Frame] = []
+        """What this node said, or tried to, from the first start on."""
         self.heard: list[Frame] = []
         """What the hub said, from the last start on."""
         self._lines: list[LosingLine] = []
@@ -115,6 +122,7 @@ class NodeHere:
         key = await asyncio.to_thread(load_or_create_signing_key, folder, KEY_NAME)
         verifier = Verifier("node", folder, database, every_h=0.0, world=world)
         self._node = await Node.over(store, key, world, metrics, self._dial, verifier)
+        self._node.keep_history_of(self.kept)
         await self._node.start()
 
     async def stop(self) -> None:
