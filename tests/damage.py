@@ -15,7 +15,15 @@ from runtime.connection import connect_reader
 from runtime.errors import StoreError
 
 _EVERYTHING = 'SELECT * FROM "?" NOT INDEXED'
+_UNGUARD = 'DROP TRIGGER "?"'
 Values = dict[str, list[tuple[object, ...]]]
+
+
+def unguard(db: sqlite3.Connection) -> None:
+    """Take away the triggers that refuse, as whoever holds the file can; what verification finds must not rest on them."""
+    guards = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND sql LIKE '%RAISE(ABORT%'"
+    for (name,) in db.execute(guards).fetchall():
+        db.execute(_UNGUARD.replace("?", name))
 
 
 @dataclass

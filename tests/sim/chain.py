@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from node.replica.retention import Retention
-from protocol.ids import Location, NodeId, stock_scope
+from protocol.ids import NodeId
 from tests.sim.custody import Custody
 from tests.sim.hub_machine import HubMachine
 from tests.sim.lines import Connection, Tap
@@ -51,6 +51,8 @@ class Chain:
         """Who is to leave, for good."""
         self.rotten: set[str] = set()
         """Scopes of which a disk has rotted."""
+        self.is_read_in_pieces = False
+        """Whether a page, or what a node stores of one at once, has a row or three."""
         self.rng = random.Random(f"{seed} chain")
         self._verbose = verbose
         self._hash = blake2b(digest_size=16)
@@ -78,15 +80,17 @@ class Chain:
         """The machines of the nodes that nobody has told to leave."""
         return [each for each in self.nodes.values() if each.order is None]
 
-    def is_unheard_of(self, location: str) -> bool:
-        """Whether the hub holds nothing of a shelf, and nobody has anything to tell it.
+    def is_unheard_of(self, location: str, family: str = "stock") -> bool:
+        """Whether the hub holds nothing of a shelf (or of the documents there, `docs`; of no location, the `catalogue`), and
+        nobody has anything to tell it.
 
         So it is after a hub was put back to a backup from before the shelf's first operation, when its writers have left or
         lost their disks: the others keep what they had read, show it, and say that they are not caught up. The first
         operation there ends that.
         """
         known = self.hub.disk.db.execute(
-            "SELECT 1 FROM scope WHERE scope = ?", (stock_scope(Location(location)),)
+            "SELECT 1 FROM scope WHERE scope = ?",
+            (f"{family}:{location}" if location else family,),
         )
         return known.fetchone() is None
 

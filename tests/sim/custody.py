@@ -53,7 +53,7 @@ class Custody:
         """Count what is on a disk no more, inside a disaster: its node was let go, and nobody asks it again.
 
         A hub that is put back to a backup from before takes nothing of it any more once it hears that it had gone. If it
-        gave the node other rights before that, the node goes on recording by them.
+        gave the node other rights before that, the node records by them until it is told again.
         """
         self.left_out.add(machine.name)
         self._let_go.setdefault(machine.name, machine.certificate.serial)

@@ -175,8 +175,11 @@ async def change_access(chain: Chain, rng: random.Random) -> None:
     others = [location for each in chain.nodes.values() for location in each.locations]
     reads = (ALL,) if rng.random() < 0.4 else tuple(rng.sample(others, min(2, len(others))))
     held = machine.certificate
-    # Before too: it is in force from the hub's commit on, and the operator hears of that later or never.
+    # Before too: it is in force from the hub's commit on, and the operator hears of that later or never. By then the node may
+    # not even have heard of the one that ends, by which the hub sends until it has told the session.
     _note_granted(chain, machine, held)
+    if (ends := chain.hub.certificate_held_of(machine)) is not None:
+        _note_granted(chain, machine, ends)
     try:
         change = AccessChange(name=machine.enrolled_as, reads=reads)
         grant = await chain.hub.do(lambda: fleet.change_access(change), OPERATOR_PATIENCE_S)

@@ -20,6 +20,7 @@ from hub.store.records import VerifiedBackup
 from hub.store.sqlite import backups, feed
 from hub.store.sqlite.store import SCHEMA as HUB_SCHEMA
 from hub.store.sqlite.store import SqliteHubStore
+from protocol.certificate import Certificate
 from protocol.ids import ChainId, Epoch
 from protocol.session.hub import HubIdentity
 from runtime.connection import run_job
@@ -27,7 +28,13 @@ from runtime.migrations import migrate
 from tests.sim.disks import connect, empty
 from tests.sim.lines import End
 from tests.sim.loop import Process
-from tests.sim.machines import OPERATOR_PATIENCE_S, Machine, NoAnswer
+from tests.sim.machines import (
+    OPERATOR_PATIENCE_S,
+    Machine,
+    NoAnswer,
+    NodeMachine,
+    certificate_of,
+)
 
 if TYPE_CHECKING:
     from tests.sim.chain import Chain
@@ -106,6 +113,15 @@ class HubMachine(Machine):
             await self.do(end, OPERATOR_PATIENCE_S)
         if self.process is process:
             self.kill("closed")
+
+    def certificate_held_of(self, machine: NodeMachine) -> Certificate | None:
+        """What a node may do as this disk says; None where it is unknown here."""
+        signed = self.disk.db.execute(
+            "SELECT certificate FROM node WHERE public_key = ?", (bytes(machine.key.verify_key),)
+        ).fetchone()
+        return (
+            None if signed is None else certificate_of(bytes(signed[0]), self.identity.public_key)
+        )
 
     def mint_epoch(self) -> None:
         """Begin a new epoch, as `restore` does, and void every open code."""

@@ -9,6 +9,7 @@ from enum import Enum
 
 from node.commands.requests import Movement
 from protocol.ids import ChainId, OpId, op_id
+from tests.shopwork.drafts import Filed
 
 ROUTE = "movements"
 
@@ -39,6 +40,8 @@ class Request:
     """By machine and history of its disk."""
     of: "Request | None" = None
     """What it takes back."""
+    is_act: bool = False
+    """Whether something was done to a document: then `bodies` says nothing, `checks.papers` look at what it came to."""
 
     @property
     def allowed(self) -> Sequence[tuple[tuple[str, str, int | None], ...]]:
@@ -56,6 +59,8 @@ class Ledger:
 
     def __init__(self) -> None:
         self.requests: dict[OpId, Request] = {}
+        self.filed: dict[str, Filed] = {}
+        """By id, oldest first."""
         self.answered: dict[OpId, str] = {}
         """Operations a till holds an answer for, and the machine that gave it."""
         self.refused = 0
@@ -82,6 +87,16 @@ class Ledger:
         return self.requests.setdefault(
             id_, Request(machine, client, key, id_, of.location, [], of=of)
         )
+
+    def ask_act(self, id_: OpId, machine: str, client: str, key: str) -> Request:
+        """Enter, before it is sent, that something is to be done to a document under this id; several may ask for one."""
+        request = Request(machine, client, key, id_, "", [], is_act=True)
+        return self.requests.setdefault(id_, request)
+
+    def answer_act(self, request: Request, machine: str, history: int, body: bytes) -> str | None:
+        """Enter that a machine answered so, and has it in its log; returns what is wrong with it."""
+        request.machine = machine
+        return self.answer(request, history, body)
 
     def answer(self, request: Request, history: int, body: bytes) -> str | None:
         """Enter a 2xx of one history of a disk; returns what is wrong with it."""

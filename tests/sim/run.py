@@ -10,7 +10,6 @@ import random
 import traceback
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Final
 
 from node.replica.retention import Retention
@@ -20,6 +19,7 @@ from tests.sim.caps import capped
 from tests.sim.chain import Chain
 from tests.sim.ledger import Ledger
 from tests.sim.loop import SimLoop
+from tests.sim.machines import NodeMachine
 from tests.sim.swarm import Faults, Options
 from tests.sim.workload import Staff
 from tests.sim.world import build
@@ -49,9 +49,14 @@ class Report:
     notes: dict[str, object] = field(default_factory=dict)
 
 
+def options_of(seed: int) -> Options:
+    """The options that are drawn from a seed."""
+    return Options.draw(random.Random(f"{seed} options"))
+
+
 def run_seed(seed: int, options: Options | None = None, *, verbose: bool = False) -> Report:
     """Simulate one seed; options are drawn from it unless given."""
-    options = Options.draw(random.Random(f"{seed} options")) if options is None else options
+    options = options_of(seed) if options is None else options
     loop = SimLoop(random.Random(f"{seed} schedule"))
     chain = Chain(loop, seed, verbose=verbose)
     ledger = Ledger()
@@ -87,16 +92,24 @@ def run_seed(seed: int, options: Options | None = None, *, verbose: bool = False
 
 async def _simulate(chain: Chain, ledger: Ledger, options: Options) -> None:
     chain.window_bytes, chain.retention = options.window_bytes, Retention(options.retention_days)
+    chain.is_read_in_pieces = not (options.page_rows is None and options.piece_rows is None)
     await build(chain, options)
     chain.custody.watch(ledger)
     watching = asyncio.create_task(checks.Watch(chain).go_on())
-    staff = Staff(chain, ledger, options.rates)
+    staff = Staff(chain, ledger, options.rates, options.acts)
     rng, share = random.Random(f"{chain.seed} workload"), options.requests // options.tills
     machines = list(chain.nodes.values())
     for number in range(options.tills):
         machine = machines[number % len(machines)]
         staff.employ(machine, rng.randint(share // 2, share + share // 2))
-    chain.on_joined = partial(staff.employ, requests=share // 2)
+    for machine in machines:
+        staff.employ_clerk(machine)
+
+    def welcome(machine: NodeMachine) -> None:
+        staff.employ(machine, share // 2)
+        staff.employ_clerk(machine)
+
+    chain.on_joined = welcome
     faults = Faults(chain, options)
     doing = asyncio.create_task(faults.go_on())
     await staff.go_home()

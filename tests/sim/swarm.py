@@ -13,10 +13,15 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 from tests.sim.chain import Chain
+from tests.sim.clients import Rates
 from tests.sim.faults import CURES, KINDS
-from tests.sim.workload import Rates
 
 WEIGHT_DECADES: Final = 2.0
+CLERKS_SHARE: Final = 0.2
+"""Of the runs: those in which people work with documents too."""
+CLERK_ACTS: Final = 20
+LINE_DOWN: Final = 0.3
+"""What cuts shops off for a while is at least so frequent where people are to decide apart."""
 _RARE: Final = {
     "clone node": 0.05,
     "reformat node": 0.05,
@@ -67,10 +72,19 @@ class Options:
     piece_rows: int | None = None
     """How many rows a node stores in one transaction, likewise."""
     rates: Rates = field(default_factory=Rates)
+    acts: int = 0
+    """How much each node's clerk does with documents; without any there are no clerks."""
 
     @classmethod
     def draw(cls, rng: random.Random) -> Self:
         """Draw a run's options."""
+        # Clerks after all else, so that the runs of seeds without them are what they were before there were any.
+        options = cls.draw_without_clerks(rng)
+        return options._with_clerks() if rng.random() < CLERKS_SHARE else options
+
+    @classmethod
+    def draw_without_clerks(cls, rng: random.Random) -> Self:
+        """Draw the options of a run in which there are tills and nobody else."""
         drawn = {
             kind: 10 ** (-WEIGHT_DECADES * rng.random()) * _RARE.get(kind, 1.0) for kind in KINDS
         }
@@ -98,6 +112,15 @@ class Options:
                 lose_answer=rng.choice((0.0, 0.05, 0.3)),
                 lines_max=rng.choice((1, 3, 6)),
             ),
+        )
+
+    def _with_clerks(self) -> Self:
+        """The same with somebody else who decides about what a shop decides about, and lines that break."""
+        return dataclasses.replace(
+            self,
+            acts=CLERK_ACTS,
+            standby=self.standby or not self.office,
+            weights={**self.weights, "line down": max(LINE_DOWN, self.weights.get("line down", 0))},
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ QUICK: dict[str, Sequence[int]] = {
     "largest instead of sum": range(3),
     "one row is skipped": range(3),
     "retried under a new key": range(3),
+    "promise outlives cancelling": range(3),
 }
 """A handful, of each kind one: `make test-long` plants them all."""
 

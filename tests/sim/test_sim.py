@@ -1,5 +1,6 @@
 """A whole chain under every fault we know of, a hundred times: nothing is lost, nothing counts twice, all agree."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from tests.sim.run import Report, run_seed
+from tests.sim.run import Report, options_of, run_seed
 
 SEEDS: Final = range(1, 101)
 GROUP: Final = 10
@@ -60,6 +61,21 @@ REACHED: Final = (
     "departures told by a node",
 )
 """Rare events, by how their probes begin: a simulator that no longer meets them proves nothing about them."""
+REACHED_BY_PEOPLE: Final = (
+    "an operation came twice",
+    "an act was asked again of another machine",
+    "books were brought right after a merge",
+    "an order leaves an owing",
+    "an order fulfilled here and cancelled there",
+    "a transfer decided both ways",
+    "a transfer received by two",
+    "a transfer came back",
+    "a transfer closed short or over",
+    "a count finalised while sales went on",
+)
+"""The same of people at one document. They are in few runs, and what they do falls together as chance has it."""
+MORE_WITH_PEOPLE: Final = 60
+"""So many more runs with people may be looked through until all of that has happened."""
 REACHED_LEAST: Final = 3
 """One that is met once is not met any more when anything is drawn otherwise."""
 FAULTS: Final = (
@@ -95,6 +111,8 @@ FAULTS: Final = (
     "answer lost",
     "key misused",
     "key repeated late",
+    "act repeated late",
+    "acts at one moment",
 )
 
 
@@ -105,6 +123,11 @@ def _run(seed: int) -> Report:
 
 def _grouped(seeds: range, size: int) -> list[range]:
     return [seeds[at : at + size] for at in range(0, len(seeds), size)]
+
+
+def _not_met(wanted: tuple[str, ...], probes: Counter[str]) -> list[str]:
+    met = {each: sum(n for p, n in probes.items() if p.startswith(each)) for each in wanted}
+    return [each for each, count in met.items() if count < REACHED_LEAST]
 
 
 def _replay(report: Report) -> str:
@@ -126,9 +149,16 @@ def test_every_kind_of_fault_and_every_rare_event_is_met() -> None:
         report = _run(seed)
         faults.update(report.faults)
         probes.update(report.probes)
-    met = {each: sum(n for p, n in probes.items() if p.startswith(each)) for each in REACHED}
     assert [kind for kind in FAULTS if faults[kind] < REACHED_LEAST] == []
-    assert [what for what, count in met.items() if count < REACHED_LEAST] == []
+    assert _not_met(REACHED, probes) == []
+    more = (seed for seed in MORE_SEEDS if options_of(seed).acts)
+    for seed in itertools.islice(more, MORE_WITH_PEOPLE):
+        if not _not_met(REACHED_BY_PEOPLE, probes):
+            break
+        report = _run(seed)
+        assert report.violations == [], _replay(report)
+        probes.update(report.probes)
+    assert _not_met(REACHED_BY_PEOPLE, probes) == []
 
 
 def test_most_of_what_was_answered_was_not_lost_with_a_disk() -> None:

@@ -5,52 +5,27 @@ stays unanswered may or may not have been recorded, and the oracle allows both.
 """
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Final, TypeVar
 
-from node.commands.requests import Answer, Authority, Caller, Line, Movement, Refusal
+from node.commands.requests import Answer, Authority, Line, Movement, Refusal
 from node.node import Node
-from protocol.ids import Location, Lot, Sku
+from protocol.ids import Location, Sku
 from protocol.movements import MoveKind
 from runtime.store import StoreError
 from tests.sim.chain import Chain
+from tests.sim.clerks import Clerk
+from tests.sim.clients import LOTS, PATIENCE_S, SKUS, TRIES_MAX, Client, Rates
 from tests.sim.ledger import Fate, Ledger, Request
 from tests.sim.machines import NoAnswer, NodeMachine
 
-T = TypeVar("T")
-PATIENCE_S: Final = 5.0
-TRIES_MAX: Final = 6
-SKUS: Final = tuple(Sku(f"sku-{number}") for number in range(8))
-LOTS: Final = (Lot(""), Lot(""), Lot("A"))
 
-
-@dataclass(slots=True)
-class Rates:
-    """How tills behave in one run."""
-
-    pause_s: float = 20.0
-    """Between two requests of a till, at most."""
-    lose_answer: float = 0.05
-    misuse_key: float = 0.03
-    repeat_later: float = 0.05
-    lines_max: int = 4
-
-
-class Till:
+class Till(Client):
     """One client of one node."""
 
     def __init__(
         self, chain: Chain, machine: NodeMachine, ledger: Ledger, number: int, rates: Rates
     ) -> None:
-        self.caller = Caller(f"till-{machine.name}-{number}", Authority.TILL)
-        self._chain = chain
-        self._machine = machine
-        self._ledger = ledger
-        self._rates = rates
-        self._rng = random.Random(f"{chain.seed} till {machine.name} {number}")
-        self._keys = 0
+        super().__init__(chain, machine, ledger, rates, ("till", number), Authority.TILL)
         self._done: list[tuple[Request, Movement]] = []
 
     async def work(self, requests: int) -> None:
@@ -68,7 +43,7 @@ class Till:
             elif draw < 0.2 + self._rates.misuse_key and self._done:
                 await self._misuse()
             else:
-                await self._record(self._movement(), self._key())
+                await self._record(self._movement(), self.key())
 
     # --- what it asks for ------------------------------------------------------------------------------------------
 
@@ -79,14 +54,14 @@ class Till:
             self._done.append((request, movement))
 
     async def _batch(self) -> None:
-        items = [(self._key(), self._movement()) for _ in range(self._rng.randint(2, 6))]
+        items = [(self.key(), self._movement()) for _ in range(self._rng.randint(2, 6))]
         requests = [self._enter(movement, key) for key, movement in items]
-        answers = await self._ask(lambda node: node.record_batch(self.caller, items))
+        answers = await self.ask(lambda node: node.record_batch(self.caller, items))
         for tries in range(TRIES_MAX):
             if answers is not None:
                 break
             await asyncio.sleep(self._rng.random() * 5 * (tries + 1))
-            answers = await self._ask(lambda node: node.record_batch(self.caller, items))
+            answers = await self.ask(lambda node: node.record_batch(self.caller, items))
             for request in requests:
                 request.was_uncertain = True
         if answers is None or isinstance(answers, Refusal):
@@ -100,7 +75,7 @@ class Till:
 
     async def _reverse(self) -> None:
         of, _ = self._rng.choice(self._done)
-        key = self._key()
+        key = self.key()
         request = self._ledger.ask_reversal(
             self._chain.hub.identity.chain, self._machine.name, self.caller.name, key, of
         )
@@ -131,7 +106,7 @@ class Till:
 
     async def _try(self, request: Request, work: Callable[[Node], Awaitable[Answer]]) -> None:
         for tries in range(TRIES_MAX):
-            answer = await self._ask(work)
+            answer = await self.ask(work)
             if isinstance(answer, Refusal):
                 self._refused(request, answer)
                 return
@@ -142,21 +117,6 @@ class Till:
             self._ledger.repeated += 1
             await asyncio.sleep(self._rng.random() * 5 * (tries + 1))
         self._ledger.unanswered += 1
-
-    async def _ask(self, work: Callable[[Node], Awaitable[T]]) -> T | Refusal | None:
-        try:
-            answer = await self._machine.ask(work, PATIENCE_S)
-        except Refusal as refusal:
-            return refusal
-        except NoAnswer:
-            return None
-        except StoreError:
-            self._chain.probe("store refused")
-            return None
-        if self._rng.random() < self._rates.lose_answer:
-            self._chain.fault("answer lost")
-            return None
-        return answer
 
     def _answered(self, request: Request, answer: Answer) -> None:
         self._chain.note("answered", self.caller.name, request.key, answer.movement_id)
@@ -177,10 +137,6 @@ class Till:
         return self._ledger.ask(
             self._chain.hub.identity.chain, self._machine.name, self.caller.name, key, movement
         )
-
-    def _key(self) -> str:
-        self._keys += 1
-        return f"{self.caller.name}-{self._keys}"
 
     def _movement(self, location: Location | None = None) -> Movement:
         rng = self._rng
@@ -208,13 +164,16 @@ class Till:
 
 
 class Staff:
-    """All tills; they come with the machines."""
+    """All tills, and all clerks; they come with the machines."""
 
-    def __init__(self, chain: Chain, ledger: Ledger, rates: Rates) -> None:
+    def __init__(self, chain: Chain, ledger: Ledger, rates: Rates, acts: int = 0) -> None:
+        """`acts` is how much each clerk does; without any there are no clerks."""
         self._chain = chain
         self._ledger = ledger
         self._rates = rates
+        self._acts = acts
         self._working: list[asyncio.Task[None]] = []
+        self._clerks: list[Clerk] = []
 
     def employ(self, machine: NodeMachine, requests: int) -> None:
         """Put one more till at a machine, to make so many requests."""
@@ -222,8 +181,14 @@ class Staff:
         till = Till(self._chain, machine, self._ledger, number, self._rates)
         self._working.append(asyncio.create_task(till.work(requests)))
 
+    def employ_clerk(self, machine: NodeMachine) -> None:
+        """Put one more clerk at a machine, if there are any."""
+        if self._acts:
+            clerk = Clerk(self._chain, machine, self._ledger, self._rates, self._clerks)
+            self._working.append(asyncio.create_task(clerk.work(self._acts)))
+
     async def go_home(self) -> None:
-        """Wait until all have made their requests."""
+        """Wait until all have done what they had to do."""
         while waiting := [task for task in self._working if not task.done()]:
             await asyncio.wait(waiting)
         for task in self._working:

@@ -4,10 +4,15 @@ from tests.sim.chain import Chain
 from tests.sim.checks import (
     agreement,
     bounds,
+    conservation,
     delivery,
+    encounters,
     keeping,
+    lateness,
+    leaks,
     leaving,
     mending,
+    outcomes,
     refusals,
     rights,
     soundness,
@@ -31,3 +36,9 @@ def at_the_end(chain: Chain, ledger: Ledger) -> None:
     bounds.check(chain)
     mending.check(chain)
     leaving.check(chain)
+    if ledger.filed:
+        conservation.check(chain)
+        leaks.check(chain)
+        outcomes.check(chain)
+        lateness.check(chain)
+        encounters.note(chain)

@@ -1,8 +1,8 @@
-"""Rest (I16): everybody connected, outboxes empty, feeds read to their end, within a budget of virtual time."""
+"""Rest (I16): everybody connected, outboxes empty, feeds read to their end, books right, within a budget of virtual time."""
 
 from tests.sim import reading, rot
 from tests.sim.chain import Chain
-from tests.sim.checks import leaving
+from tests.sim.checks import lateness, leaks, leaving
 from tests.sim.machines import NodeMachine
 
 
@@ -39,8 +39,8 @@ def _unrest_of(chain: Chain, machine: NodeMachine, head: int) -> str | None:
         "SELECT scope, cursor FROM scope WHERE held AND (NOT caught_up OR cursor < ?)", (head,)
     )
     for scope, cursor in behind.fetchall():
-        kind, _, location = scope.partition(":")
-        if kind == "stock" and chain.is_unheard_of(location):
+        family, _, location = scope.partition(":")
+        if chain.is_unheard_of(location, family):
             chain.probe("a shelf is unknown to the hub, and nobody has anything of it to send")
             continue
         return f"{machine.name} has read {scope} up to {cursor} of {head}"
@@ -55,4 +55,4 @@ def _untold(chain: Chain) -> str | None:
     for machine in chain.staying:
         if reading.departures(machine.disk.db) != known:
             return f"{machine.name} has still to hear who left"
-    return None
+    return leaks.unbooked(chain) or lateness.unsaid(chain)

@@ -22,7 +22,7 @@ from tests.sim import reading
 from tests.sim.chain import Chain
 from tests.sim.checks.rarities import rarities
 from tests.sim.lines import Connection
-from tests.sim.machines import NodeMachine, certificate_of
+from tests.sim.machines import NodeMachine
 
 EVERY_S: Final = 15.0
 GRACE_S: Final = 45.0
@@ -110,11 +110,8 @@ class Watch:
         yield machine.certificate
         chain, now_s = self._chain, self._chain.loop.time()
         machine.granted = [(at_s, each) for at_s, each in machine.granted if now_s - at_s < GRACE_S]
-        signed = chain.hub.disk.db.execute(
-            "SELECT certificate FROM node WHERE public_key = ?", (bytes(machine.key.verify_key),)
-        ).fetchone()
-        if signed is not None:
-            yield certificate_of(bytes(signed[0]), chain.hub.identity.public_key)
+        if (known := chain.hub.certificate_held_of(machine)) is not None:
+            yield known
         yield from (each for _, each in machine.granted)
 
     # --- disks -----------------------------------------------------------------------------------------------------
@@ -140,19 +137,45 @@ class Watch:
                 hub, position["head_seen"], bytes(position["head_salt"])
             ):
                 continue
-            held = _rows(db)
+            held, others = _rows(db), dict[str, int]()
             for scope, cursor, salt in db.execute(
                 "SELECT scope, cursor, salt FROM scope WHERE held AND cursor > 0"
             ).fetchall():
                 if scope in chain.rotten or not _is_of_this_history(hub, cursor, bytes(salt)):
                     continue
-                location = scope.partition(":")[2]
+                family, _, location = scope.partition(":")
+                if family != "stock":
+                    others[scope] = cursor
+                    continue
                 for key, (seq, total) in newest.items():
                     if key[0] == location and seq <= cursor and held.get(key) != (seq, total):
                         chain.complain(
                             f"I8: {machine.name} has read {scope} up to {cursor} and holds"
                             f" {held.get(key)} of {key}, the hub {(seq, total)}"
                         )
+            self._documents(machine, others)
+
+    def _documents(self, machine: NodeMachine, read: dict[str, int]) -> None:
+        """The same of documents, in the scopes that were read so far."""
+        if not read:
+            return
+        held = {
+            (collection, id_): (hub_seq, bytes(fields))
+            for collection, id_, hub_seq, fields in machine.disk.db.execute(
+                "SELECT collection, id, hub_seq, fields FROM document"
+            )
+        }
+        for scope, cursor in read.items():
+            for collection, id_, hub_seq, fields in self._chain.hub.disk.db.execute(
+                "SELECT d.collection, d.document_id, d.hub_seq, d.fields FROM document_scope s"
+                " JOIN document d ON d.id = s.document WHERE s.scope = ? AND s.hub_seq <= ?",
+                (scope, cursor),
+            ):
+                if held.get((collection, id_)) != (hub_seq, bytes(fields)):
+                    self._chain.complain(
+                        f"I8: {machine.name} has read {scope} up to {cursor} and holds another"
+                        f" state of {collection}/{id_} than the hub's, of {hub_seq}"
+                    )
 
     def _verify(self) -> None:
         chain = self._chain

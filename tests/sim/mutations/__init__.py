@@ -6,23 +6,25 @@
     merging      bugs of arithmetic
     feeding      bugs of the feed
     recording    bugs between till and ledger
+    booking      bugs of documents' books
     timers       bugs of time
     scripts      written histories for what no simulated till does
 
-Invariant: every mechanism of SYNC 2.6 and each of the twenty bugs of FAULTS 3.6 is in `MECHANISMS` or `PLANTED`.
+Invariant: every mechanism of SYNC 2.6 and each of the twenty bugs of FAULTS 3.6 is in `MECHANISMS` or `PLANTED`; those of the
+shops' work with documents are in `OF_DOCUMENTS`.
 """
 
 from collections.abc import Mapping
 from typing import Final
 
-from tests.sim.mutations import feeding, history, keeping, merging, recording, timers
+from tests.sim.mutations import booking, feeding, history, keeping, merging, recording, timers
 from tests.sim.mutations.planting import Mutation
 
-__all__ = ["MECHANISMS", "MUTATIONS", "PLANTED", "Mutation"]
+__all__ = ["MECHANISMS", "MUTATIONS", "OF_DOCUMENTS", "PLANTED", "Mutation"]
 
 MUTATIONS: Final[Mapping[str, Mutation]] = {
     mutation.name: mutation
-    for module in (history, keeping, merging, feeding, recording, timers)
+    for module in (history, keeping, merging, feeding, recording, timers, booking)
     for mutation in module.MUTATIONS
 }
 
@@ -59,3 +61,6 @@ PLANTED: Final[Mapping[str, str]] = {
     "back-off without jitter": "back-off without jitter",
 }
 """The twenty of FAULTS 3.6."""
+
+OF_DOCUMENTS: Final = tuple(mutation.name for mutation in booking.MUTATIONS)
+"""What shops do with orders, transfers and stocktakes, and what may go wrong with their books."""

@@ -26,7 +26,7 @@ class Catch(NamedTuple):
 
 def options(mutation: Mutation, seed: int) -> Options:
     """The seed's own options, small ones, with what the bug needs to matter."""
-    drawn = Options.draw(random.Random(f"{seed} options"))
+    drawn = Options.draw_without_clerks(random.Random(f"{seed} options"))
     small = replace(
         drawn,
         nodes=min(drawn.nodes, NODES_MAX),

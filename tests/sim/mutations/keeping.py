@@ -11,6 +11,7 @@ from node.node import Node
 from node.replica import log, recovery, view
 from protocol import chain
 from protocol.ids import ReplicaId, Seq
+from tests.damage import unguard
 from tests.sim.mutations.history import HUB_RESTORES, RESTORES
 from tests.sim.mutations.planting import Mutation, replaced
 
@@ -32,6 +33,7 @@ def new_replica_drops_known() -> AbstractContextManager[None]:
 
 
 def _drop(db: sqlite3.Connection, acked: int) -> None:
+    unguard(db)
     _forget(db, 0, acked)
     found = db.execute("SELECT body FROM log ORDER BY seq")
     kept = [row[0] for row in found]
@@ -48,6 +50,7 @@ def _drop(db: sqlite3.Connection, acked: int) -> None:
 
 def _forget(db: sqlite3.Connection, after: int, upto: int) -> None:
     """Delete a piece of the log and all that names it, so that only its absence can be noticed."""
+    unguard(db)
     piece = (after, upto)
     positions = "SELECT position FROM movement WHERE seq > ? AND seq <= ? AND body IS NULL"
     found = db.execute(positions, piece).fetchall()

@@ -24,7 +24,7 @@ from runtime.world import World
 from tests.node.chain import CHAIN, ME, certificate_of, movement
 from tests.node.replica.conftest import new_replica_database
 from tests.protocol.examples import hello
-from tests.sim.mutations import MECHANISMS, MUTATIONS, PLANTED, scripts
+from tests.sim.mutations import MECHANISMS, MUTATIONS, OF_DOCUMENTS, PLANTED, scripts
 from tests.sim.mutations.planting import Mutation, altered, replaced
 from tests.store.shop import EPOCH, Shop, counted
 
@@ -74,7 +74,7 @@ def test_a_query_that_no_longer_reads_as_expected_cannot_be_altered() -> None:
 def test_every_mechanism_and_all_twenty_bugs_are_planted() -> None:
     assert len(MECHANISMS) == 6
     assert len(PLANTED) == 20
-    assert {*MECHANISMS.values(), *PLANTED.values()} == MUTATIONS.keys()
+    assert {*MECHANISMS.values(), *PLANTED.values(), *OF_DOCUMENTS} == MUTATIONS.keys()
 
 
 # --- what each of them does ------------------------------------------------------------------------------------------
