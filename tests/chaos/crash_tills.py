@@ -105,6 +105,11 @@ def check_ledger(tills: Iterable[CrashTill], movements: list[dict[str, Any]]) ->
         raise LedgerError(f"nobody sent {next(iter(recorded.values()))}")
 
 
+def of_tills(movements: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those movements that tills sent: each has its key as reference. Clerks send none, and documents name themselves."""
+    return [each for each in movements if str(each["reference"]).startswith("till-")]
+
+
 def ledger_sums(movements: Iterable[dict[str, Any]]) -> dict[str, dict[str, int]]:
     """Add up a list of movements: location → SKU → units."""
     totals: dict[str, dict[str, int]] = {}

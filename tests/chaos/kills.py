@@ -1,6 +1,6 @@
 """kill -9 at random, under load: the chain that is killed, its tills, and the reckoning after each round of kills.
 
-Real processes, several tills at each node, the public HTTP interface as the only witness. The seed decides who is killed
+Real processes, several tills and a clerk at each node, the public HTTP interface as the only witness. The seed decides who is killed
 and when. A round ends with everybody alive, what was never answered asked again with its key, and then the ledger must
 hold exactly what was answered, and every total exactly its sum.
 """
@@ -13,12 +13,18 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from deploy.agreement import check_stock, settle
+from deploy.agreement import settle
 from deploy.local_chain import HUB, LocalChain
-from tests.chaos.crash_tills import CrashTill, check_ledger, ledger_sums
+from tests.chaos.crash_tills import SKUS, CrashTill, check_ledger, ledger_sums, of_tills
+from tests.chaos.paperwork import Paperwork
 
 SHOPS: Final = {"S01": ("S01",), "S02": ("S02a", "S02b")}
+OFFICE: Final = "office"
 TILLS_PER_LOCATION: Final = 2
+HANDLED: Final = 8
+"""So many of what tills sell clerks handle, too: few enough that they meet."""
+ACTS_PER_S: Final = 3.0
+"""Of each clerk."""
 KILLS_PER_ROUND: Final = 100
 UPTIME_S_MAX: Final = 0.6
 """Longest time between two kills: enough for hundreds of sales, short enough to strike a start-up."""
@@ -38,11 +44,12 @@ class KilledChain:
         self.chain = chain
         self.tills: list[CrashTill] = []
         self.kills: Counter[str] = Counter()
+        self.paperwork: Paperwork
         self._rng = rng
         self._say = say
 
     async def open(self) -> None:
-        """Start everything."""
+        """Start everything: the paperwork is there from then on."""
         await self.chain.start_hub()
         for shop, locations in SHOPS.items():
             await self.chain.add_node(shop, locations)
@@ -51,12 +58,14 @@ class KilledChain:
                     name = f"till-{location}-{number}"
                     client = await self.chain.till(shop, name)
                     self.tills.append(CrashTill(client, location, name, Random(self._rng.random())))
+        await self.chain.add_office(OFFICE)
+        self.paperwork = Paperwork(self.chain, SKUS[:HANDLED], str(self._rng.random()))
 
     async def run(self, kill_count: int) -> None:
         """Kill so many, in rounds.
 
         Raises:
-            LedgerError, DisagreementError, ProcessError: after a round something was wrong.
+            LedgerError, ReckoningError, WorkError, DisagreementError, ProcessError: after a round something was wrong.
         """
         while self.kills.total() < kill_count:
             up_to = min(kill_count, self.kills.total() + KILLS_PER_ROUND)
@@ -64,6 +73,7 @@ class KilledChain:
             async with asyncio.TaskGroup() as day:
                 for till in self.tills:
                     day.create_task(till.sell_until(closing_time))
+                self.paperwork.work(day, ACTS_PER_S, closing_time)
                 await self._kill(up_to)
                 closing_time.set()
             await self._reckon()
@@ -81,14 +91,15 @@ class KilledChain:
         )
         return (
             f"kills {dict(self.kills)}: {self.kills.total()}; sales sent {sent}, answered {answered}, "
-            f"repeated {repeated}, walked away from and settled by their key {settled}; lost 0, doubled 0"
+            f"repeated {repeated}, walked away from and settled by their key {settled}; "
+            f"{self.paperwork.staff.done.total()} acts on {len(self.paperwork.staff.filed)} documents; lost 0, doubled 0"
         )
 
     async def _kill(self, up_to: int) -> None:
         """Kill one daemon after another and start it again; some are killed again while they start."""
         while self.kills.total() < up_to:
             await asyncio.sleep(self._rng.uniform(0.02, UPTIME_S_MAX))
-            targets = [self._rng.choice([HUB, *SHOPS])]
+            targets = [self._rng.choice([HUB, OFFICE, *SHOPS])]
             if targets != [HUB] and self._rng.random() < BOTH_CHANCE:
                 targets.append(HUB)
             await asyncio.gather(*(self.chain.kill(target) for target in targets))
@@ -121,11 +132,11 @@ class KilledChain:
             check_ledger(tills, movements)
             assert len(movements) == sum(len(till.sent) for till in tills), "each was settled"
             sums |= ledger_sums(movements)
-        await check_stock(self.chain, sums)
-        await self.chain.verify([HUB, *SHOPS])
+        await self.paperwork.reckon(sums, patience_s=SETTLE_S_MAX)
+        await self.chain.verify([HUB, *self.chain.nodes])
 
     async def _movements(self, shop: str) -> list[dict[str, object]]:
-        return [row async for row in self.chain.operator(shop).rows("/v1/movements")]
+        return of_tills([row async for row in self.chain.operator(shop).rows("/v1/movements")])
 
     def _tills_of(self, shop: str) -> list[CrashTill]:
         return [till for till in self.tills if till.location in SHOPS[shop]]

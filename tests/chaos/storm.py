@@ -1,4 +1,4 @@
-"""A storm: shops sell over lines that cut, delay, repeat, garble and replay, drawn from a seed; then the lines heal.
+"""A storm: shops sell and do their paperwork over lines that cut, delay, repeat, garble and replay, drawn from a seed; then the lines heal.
 
 Each connection suffers up to three faults. The nodes never wait longer than they must (`other_world`), so that a minute
 holds hundreds of connections. Flipped bits are left out: a line without checksums is not what this runs over (`wss://` is,
@@ -13,14 +13,18 @@ from pathlib import Path
 from random import Random
 from typing import Final, NamedTuple
 
-from deploy.agreement import check_stock, settle
+from deploy.agreement import settle
 from deploy.local_chain import HUB, LocalChain
-from tests.chaos.crash_tills import CrashTill, check_ledger, ledger_sums
+from tests.chaos.crash_tills import SKUS, CrashTill, check_ledger, ledger_sums, of_tills
 from tests.chaos.other_world import in_other_world
+from tests.chaos.paperwork import Paperwork
 from tests.chaos.proxy.chaos_proxy import ChaosProxy, no_faults
 from tests.chaos.proxy.faults import BREAKING, Fault, Swallow, draw
 
 SHOPS: Final = ("S01", "S02", "S03")
+HANDLED: Final = 8
+ACTS_PER_S: Final = 5.0
+"""Of each clerk."""
 FAULTS_PER_CONNECTION_MAX: Final = 3
 FAIR_WEATHER_CHANCE: Final = 0.2
 GUST_S_MAX: Final = 2.0
@@ -36,6 +40,7 @@ class Storm(NamedTuple):
     """What happened in one."""
 
     sales: int
+    acts: int
     connections: int
     struck: Counter[str]
     """How often each kind of fault did."""
@@ -43,7 +48,7 @@ class Storm(NamedTuple):
     def __str__(self) -> str:
         """In one line; a storm that lost or doubled anything has ended with an error instead."""
         return (
-            f"{self.sales} sales over {self.connections} connections, "
+            f"{self.sales} sales and {self.acts} acts over {self.connections} connections, "
             f"faults {dict(self.struck)}: {self.struck.total()}; lost 0, doubled 0, all agree"
         )
 
@@ -52,7 +57,7 @@ async def run_storm(folder: Path, seed: int, lasting_s: float) -> Storm:
     """Sell through a storm, then compare everything.
 
     Raises:
-        LedgerError, DisagreementError, ProcessError: something was lost, doubled or broken by it.
+        LedgerError, ReckoningError, WorkError, DisagreementError, ProcessError: something was lost, doubled or broken by it.
     """
     rng = Random(seed)
     kinds = (*BREAKING, Swallow) if lasting_s >= HALF_OPEN_FROM_S else BREAKING
@@ -65,6 +70,8 @@ async def run_storm(folder: Path, seed: int, lasting_s: float) -> Storm:
         ]
         for shop, line in zip(SHOPS, lines, strict=True):
             await _open_shop(chain, shop, line)
+        await chain.add_office()
+        paperwork = Paperwork(chain, SKUS[:HANDLED], str(rng.random()))
         tills = [
             CrashTill(await chain.till(shop), shop, f"till-{shop}", Random(rng.random()))
             for shop in SHOPS
@@ -77,6 +84,7 @@ async def run_storm(folder: Path, seed: int, lasting_s: float) -> Storm:
             async with asyncio.TaskGroup() as day:
                 for till in tills:
                     day.create_task(till.sell_until(closing_time))
+                paperwork.work(day, ACTS_PER_S, closing_time)
                 await asyncio.sleep(lasting_s)
                 closing_time.set()
             for gust in gusts:
@@ -86,9 +94,9 @@ async def run_storm(folder: Path, seed: int, lasting_s: float) -> Storm:
             line.plan = no_faults
             line.end_all()
             struck += line.struck
-        await _reckon(chain, tills)
+        await _reckon(chain, tills, paperwork)
     sales, connections = sum(len(till.sent) for till in tills), sum(line.count for line in lines)
-    return Storm(sales, connections, struck)
+    return Storm(sales, paperwork.staff.done.total(), connections, struck)
 
 
 async def _open_shop(chain: LocalChain, name: str, line: ChaosProxy) -> None:
@@ -112,15 +120,16 @@ async def _gusts(line: ChaosProxy, rng: Random, kinds: Sequence[type[Fault]]) ->
         line.struck[PULLED] += 1
 
 
-async def _reckon(chain: LocalChain, tills: list[CrashTill]) -> None:
+async def _reckon(chain: LocalChain, tills: list[CrashTill], paperwork: Paperwork) -> None:
     for till in tills:
         await till.settle()
     await settle(chain, SHOPS, patience_s=SETTLE_S_MAX)
     sums: dict[str, dict[str, int]] = {}
     for till in tills:
-        movements = [row async for row in chain.operator(till.location).rows("/v1/movements")]
+        rows = chain.operator(till.location).rows("/v1/movements")
+        movements = of_tills([row async for row in rows])
         check_ledger([till], movements)
         assert len(movements) == len(till.sent), "each was settled"
         sums |= ledger_sums(movements)
-    await check_stock(chain, sums)
-    await chain.verify([HUB, *SHOPS])
+    await paperwork.reckon(sums, patience_s=SETTLE_S_MAX)
+    await chain.verify([HUB, *chain.nodes])

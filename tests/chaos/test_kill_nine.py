@@ -12,8 +12,8 @@ from tests.chaos.kills import killed_chain
 
 
 @pytest.mark.timeout(400)
-async def test_ten_kills_lose_no_answered_sale_and_double_none(tmp_path: Path, seed: int) -> None:
-    await _sell_under_kills(tmp_path, seed, kill_count=10)
+async def test_six_kills_lose_no_answered_sale_and_double_none(tmp_path: Path, seed: int) -> None:
+    await _sell_under_kills(tmp_path, seed, kill_count=6)
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ Make = Callable[[Path], Awaitable[Recording | list[Recording]]]
 
 SCENES: Final[Mapping[str, Make]] = {
     "day": shops.day,
+    "paperwork": shops.paperwork,
     "receipts": shops.receipts,
     "upgrade": shops.upgrade,
     "pushes": offices.pushes,
@@ -31,6 +32,7 @@ SCENES: Final[Mapping[str, Make]] = {
 }
 _WEIGHTS: Final = {
     "node, a day": 30,
+    "node, paperwork": 15,
     "node, checkpoint": 3,
     "node, upgrade": 15,
     "hub, pushes": 25,

@@ -15,6 +15,8 @@ from deploy.process import Daemon, free_port, run_command
 from node.joining import KEY_NAME
 from runtime.folder import Folder
 from runtime.keys import load_or_create_signing_key
+from tests.crash import acts
+from tests.crash.acts import Act
 from tests.crash.recorder import Recorder
 from tests.crash.recording import Recording
 
@@ -39,13 +41,13 @@ async def morning(place: Path) -> list[Recording]:
         await beside.start()
         try:
             async with node.serving() as working:
-                await _trade(working.url, node.folder, beside)
+                done = await _trade(working.url, node.folder, beside)
         finally:
             await beside.kill()
     return [
         await hub.read("hub, a morning", {"checker": "hub"}),
         joined,
-        await node.read("node, a morning", {"checker": "node"}),
+        await node.read("node, a morning", {"checker": "node", "acts": done}),
     ]
 
 
@@ -53,7 +55,8 @@ async def _code(hub: Path, name: str) -> str:
     return await run_command("hub", "enrol", "--data", str(hub), "--name", name, "--writes", name)
 
 
-async def _trade(url: str, folder: Path, beside: Daemon) -> None:
+async def _trade(url: str, folder: Path, beside: Daemon) -> list[Act]:
+    """Sell and do paperwork at both; the acts of the one at `url`, which gets what the other one ships."""
     async with aiohttp.ClientSession() as http:
         here = Client(http, url, (folder / "operator.token").read_text().strip())
         there = Client(http, beside.url, (beside.data / "operator.token").read_text().strip())
@@ -62,13 +65,19 @@ async def _trade(url: str, folder: Path, beside: Daemon) -> None:
                 lines = [{"sku": f"SKU-{(number + at) % 6}", "delta": -1} for at in range(3)]
                 sale = {"kind": "sale", "location": location, "lines": lines}
                 await client.record(f"{location}-{number}", sale)
+        _, done = await asyncio.gather(
+            acts.morning(there, "S02", "S01"), acts.morning(here, "S01", "S02")
+        )
         async with asyncio.timeout(_SETTLED_S_MAX):
             while not await _is_settled(here):  # noqa: ASYNC110 - the node's own word is awaited
                 await asyncio.sleep(0.05)
+        return done
 
 
 async def _is_settled(here: Client) -> bool:
-    """Whether everything is acknowledged, and the other shop's sales have come."""
+    """Whether everything is acknowledged, and the other shop's sales and what it shipped have come."""
     rows = [row async for row in here.rows("/v1/stock", location="S02")]
     pending = (await here.get("/v1/sync"))["pending"]
-    return pending == 0 and sum(row["on_hand"] for row in rows) == -3 * _SALES
+    sold = sum(row["on_hand"] for row in rows if row["sku"].startswith("SKU"))
+    coming = [row async for row in here.rows("/v1/transfers", destination="S01", stage="shipped")]
+    return pending == 0 and sold == -3 * _SALES and len(coming) == 1

@@ -39,11 +39,32 @@ ERRORS: Final = ("EIO", "ENOSPC", "EINTR")
 _SALES: Final = 5
 _BATCHES: Final = 5
 _ANSWER_S_MAX: Final = 5.0
+_INJECTED: Final = "(INJECTED)"
 _CRASHED: Final = "Traceback"
 _BROKEN: Final = "writing has ended until restart"
 _TICK_S: Final = 0.05
 _NEVER: Final = 0
 _END_TICKS: Final = 200
+
+_LINES: Final = [{"sku": f"SKU-{at}", "quantity": 3} for at in range(2)]
+_PAPERS: Final[Sequence[tuple[str, dict[str, Any], Sequence[tuple[str, dict[str, Any]]]]]] = (
+    (
+        "orders",
+        {"kind": "customer", "location": "S01", "lines": _LINES},
+        (("/place", {}), ("/fulfil", {"lines": _LINES[:1]})),
+    ),
+    (
+        "transfers",
+        {"source": "S01", "destination": "S02", "lines": _LINES},
+        (("/allocate", {}), ("/ship", {"lines": _LINES, "parcel": "P1"})),
+    ),
+    (
+        "stocktakes",
+        {"location": "S01"},
+        (("/lines", {"sku": "SKU-0", "counted": 4}), ("/submit", {}), ("/finalise", {})),
+    ),
+)
+"""What is drafted, and what is done with it then."""
 
 Module = Literal["node", "hub"]
 
@@ -75,6 +96,8 @@ class Morning(NamedTuple):
 class Outcome:
     """What came of one fault."""
 
+    struck: bool
+    """False where no thread made so many calls."""
     answered: int
     refused: int
     ended: str
@@ -117,7 +140,8 @@ async def _strike(place: Path, fault: Fault) -> Outcome:
     for fact in told:
         checker.note(fact)
     problems += checker.problems(recording.snapshot(morning.folder))
-    return Outcome(len(told), refused, ended, tuple(problems))
+    struck = _INJECTED in (place / "trace").read_text()
+    return Outcome(struck, len(told), refused, ended, tuple(problems))
 
 
 async def _at_the_tills(place: Path) -> Morning:
@@ -150,6 +174,26 @@ async def _sell(token: str, http: aiohttp.ClientSession, url: str, told: list[Fa
             told.append(Answered(201, answer.body))
         else:
             refused += 1
+    return refused + await _act(client, told)
+
+
+async def _act(client: Client, told: list[Fact]) -> int:
+    """A short day's paperwork; what could not be drafted is not gone on with. How often it was refused."""
+    refused = 0
+    for collection, fields, verbs in _PAPERS:
+        path = f"/v1/{collection}"
+        for verb, body in (("", fields), *verbs):
+            try:
+                answer = await client.send(
+                    f"{path}{verb}", body, f"{collection}{verb}", timeout_s=_ANSWER_S_MAX
+                )
+            except NoAnswerError:
+                answer = None  # 503, or it ended
+            if answer is None or answer.status not in {200, 201}:
+                refused += 1
+                break
+            told.append(Answered(answer.status, answer.body))
+            path = path if verb else f"{path}/{answer.json()['id']}"
     return refused
 
 

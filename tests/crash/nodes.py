@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +29,7 @@ from runtime.folder import Folder
 from runtime.keys import load_or_create_signing_key, token_digest
 from runtime.migrations import migrate
 from runtime.verifier import read_outcome
+from tests.crash.acts import Promises, fields_held, unbalanced
 from tests.crash.explore import Layout
 from tests.crash.streams import Answered, Fact
 
@@ -44,6 +46,8 @@ class Content:
     answers: dict[str, bytes] = field(default_factory=dict)
     """Movement to the answer that is kept for a repeat; empty when it was forgotten as too old."""
     problems: list[str] = field(default_factory=list)
+    documents: dict[str, frozenset[str]] = field(default_factory=dict)
+    """The fields that each has, by id."""
     public_key: bytes = b""
     tokens: frozenset[bytes] = frozenset()
 
@@ -52,7 +56,7 @@ class NodeChecker:
     """Holds folders of one node to what it had answered."""
 
     def __init__(self, folder: Path, knowledge: Mapping[str, object]) -> None:
-        """`folder` is to lay states out in; `knowledge` names movements that were there `before`, by id."""
+        """`folder` is to lay states out in; `knowledge` names movements that were there `before`, by id, and all `acts`."""
         self._state = Layout(folder / "state", opened=DATABASE_NAME)
         self._copy = Layout(folder / "copy", opened="")
         self._folder = self._state.folder
@@ -63,6 +67,7 @@ class NodeChecker:
             frozenset(each)
             for each in knowledge.get("batches", ())  # type: ignore[attr-defined]
         ]
+        self.promises = Promises(knowledge.get("acts", ()))  # type: ignore[arg-type]
         self._known: dict[bytes, Content] = {}
         self._small: dict[bytes, str] = {}
         self._count = 0
@@ -84,6 +89,8 @@ class NodeChecker:
         said = json.loads(fact.body)
         if fact.status == 201 and "seq" in said:
             self._answered[said["id"]] = fact.body
+        elif "updated_at" in said:
+            self.promises.note(fact.body, said)
         for result in said.get("results", []):
             if result["status"] == 201:
                 # Where it stands in the answer to the batch its bytes are those that are kept.
@@ -114,6 +121,7 @@ class NodeChecker:
                 found.append(f"a repeat of {movement} would be answered otherwise than before")
             if found:
                 break
+        found += islice(self.promises.broken(content.documents), 1)
         halves = [batch & kept.keys() for batch in self._batches if not kept.keys() >= batch]
         found += [f"half of a batch: {sorted(half)[:3]}" for half in halves if half]
         return found
@@ -123,14 +131,16 @@ class NodeChecker:
         who = identity.read_identity(db)
         content = Content(public_key=who.certificate.public_key)
         content.tokens = frozenset(bytes(row[0]) for row in db.execute("SELECT digest FROM token"))
-        content.problems += integrity(db) + verify.problems(db) + _sums(db)
+        content.problems += integrity(db) + verify.problems(db) + _sums(db) + [*unbalanced(db)]
+        content.documents = fields_held(db)
         ids = Counter(decode(row[0]).op_id for row in db.execute("SELECT body FROM log"))
         content.problems += [
             f"{id_.hex()} is in the log {n} times" for id_, n in ids.items() if n > 1
         ]
         listed = [row[0] for row in db.execute("SELECT op_id FROM movement")]
         content.answers = dict.fromkeys(map(_uuid, listed), b"")
-        kept = {json.loads(row[0])["id"]: row[0] for row in db.execute("SELECT body FROM answer")}
+        bodies = [row[0] for row in db.execute("SELECT body FROM answer")]
+        kept = {said["id"]: body for body in bodies if "seq" in (said := json.loads(body))}
         if strange := kept.keys() - content.answers.keys():
             content.problems.append(f"answered and not recorded: {sorted(strange)[:3]}")
         content.answers |= kept

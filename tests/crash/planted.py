@@ -8,8 +8,9 @@ import sqlite3
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from node.commands import recording
 from node.commands.requests import Answer, Caller, Movement, Refusal
 from node.node import Node
 from runtime import connection, group, writer
@@ -62,11 +63,25 @@ def _split_batches() -> None:
     Node.record_batch = record_batch  # type: ignore[method-assign]
 
 
+def _split_acts() -> None:
+    """Each step of an act on a document is a transaction of its own."""
+    append = recording._append
+
+    def append_alone(db: sqlite3.Connection, *others: Any) -> None:
+        append(db, *others)
+        db.execute("COMMIT")
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("SAVEPOINT job")
+
+    recording._append = append_alone  # type: ignore[assignment]
+
+
 BUGS: Final[dict[str, Callable[[], None]]] = {
     "sync-less": _sync_less,
     "answer-before-commit": _answer_before_commit,
     "never-sync-files": _never_sync_files,
     "split-batches": _split_batches,
+    "split-acts": _split_acts,
 }
 
 

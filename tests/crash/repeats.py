@@ -45,7 +45,7 @@ async def repeat_all(recording: Recording, state: State, seed: int) -> int:
             await daemon.stop()
         finally:
             await daemon.kill()
-    return len(checker.answered)
+    return len(checker.answered) + len(checker.promises.repeatable)
 
 
 async def _repeat(client: Client, recording: Recording, checker: NodeChecker) -> None:
@@ -59,6 +59,10 @@ async def _repeat(client: Client, recording: Recording, checker: NodeChecker) ->
         assert again.replayed, movement
         assert again.json()["id"] == movement
         assert first in {b"", again.body}, movement
+    for path, key, asked, answer in checker.promises.repeatable:
+        again = await client.send(path, asked, key, timeout_s=_ANSWER_S_MAX)
+        assert again.replayed, path
+        assert again.body == answer, path
     assert await _count(client) == before, "a repeat was recorded again"
 
 

@@ -18,6 +18,7 @@ from node.replica import SCHEMA
 from runtime.connection import connect_writer
 from runtime.migrations import Schema, migrate
 from runtime.queries import load_queries
+from tests.crash import acts
 from tests.crash.recorder import Recorder
 from tests.crash.recording import Recording
 from tests.node.enrolled import Shop, enrolled_folder
@@ -36,8 +37,13 @@ Work = Callable[[Client], Awaitable[Mapping[str, object]]]
 
 
 async def day(place: Path, *, bug: str | None = None) -> Recording:
-    """Sales one by one and from eight tills at once, batches, a count, reversals."""
+    """Sales one by one and from eight tills at once, batches, a count, reversals, a clerk's paperwork beside them."""
     return await _recorded("node, a day", enrolled_folder(place / "node"), _day, bug=bug)
+
+
+async def paperwork(place: Path, *, bug: str | None = None) -> Recording:
+    """A clerk's orders, transfers, counts and edits alone."""
+    return await _recorded("node, paperwork", enrolled_folder(place / "node"), _paper, bug=bug)
 
 
 async def receipts(place: Path) -> Recording:
@@ -100,7 +106,12 @@ async def _day(client: Client) -> Mapping[str, object]:
         answer = await client.send(path, {}, f"back-{number}", timeout_s=30)
         assert answer.status == 201, answer
         requests[answer.json()["id"]] = (path, f"back-{number}", {})
-    return {"batches": batches, "requests": requests}
+    done = await acts.morning(client, SHOP, "S02")
+    return {"batches": batches, "requests": requests, "acts": done}
+
+
+async def _paper(client: Client) -> Mapping[str, object]:
+    return {"acts": await acts.morning(client, SHOP, "S02")}
 
 
 async def _receipts(client: Client) -> Mapping[str, object]:

@@ -74,6 +74,8 @@ def test_a_node_started_after_the_crash_answers_repeats_with_the_first_bytes(
         pytest.param("answer-before-commit", shops.day, "lost: movement", marks=_SLOW),
         ("answer-before-commit", offices.pushes, "lost: a log was acknowledged"),
         ("split-batches", shops.day, "half of a batch"),
+        ("split-acts", shops.paperwork, "part of an act"),
+        pytest.param("sync-less", shops.paperwork, "of document", marks=_SLOW),
         ("never-sync-files", offices.founding, "does not hold a key"),
     ],
 )

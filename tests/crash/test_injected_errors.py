@@ -24,6 +24,7 @@ def _needs_strace() -> None:
         Fault("node", "fdatasync", "EIO", 3),
         Fault("node", "pwrite64", "EIO", 1),
         Fault("node", "pwrite64", "ENOSPC", 30),
+        Fault("node", "fdatasync", "EIO", 14),
         Fault("hub", "fdatasync", "EIO", 4),
         Fault("hub", "pwrite64", "ENOSPC", 40),
     ],
@@ -33,7 +34,8 @@ def _needs_strace() -> None:
 def test_a_refused_call_makes_nothing_untrue(fault: Fault) -> None:
     outcome = asyncio.run(injected.strike(fault))
     assert outcome.problems == ()
-    assert outcome.refused or outcome.ended == "did not start", "the fault reached nobody"
+    # Not always a sale's or an act's: what follows the sales writes as well, and tries again.
+    assert outcome.struck
 
 
 @pytest.mark.slow

@@ -22,12 +22,20 @@ from deploy.client import NoAnswerError, RefusedError
 from deploy.local_chain import LocalChain
 from deploy.process import ProcessError
 from runtime.service import EXIT_FOUND_WRONG, EXIT_OK, run
+from tests.shopwork.reckoning import ReckoningError
 from tests.soak import report
 from tests.soak.run import Plan, Soak
 from tests.soak.tills import SoakError
 
 REPORT_COLUMNS: Final = 130
-FAILURES: Final = (SoakError, DisagreementError, ProcessError, NoAnswerError, RefusedError)
+FAILURES: Final = (
+    SoakError,
+    ReckoningError,
+    DisagreementError,
+    ProcessError,
+    NoAnswerError,
+    RefusedError,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,14 +43,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--sales-per-s", type=float, default=200.0, help="of all nodes together")
-    parser.add_argument("--nodes", type=int, default=4)
+    parser.add_argument("--acts-per-s", type=float, default=4.0, help="of all clerks together")
+    parser.add_argument("--nodes", type=int, default=4, help="shops; there is an office, too")
     parser.add_argument("--hub-restart-every-min", type=float, default=5.0)
     parser.add_argument("--json", type=Path, help="every sample, one JSON object a line")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--folder", type=Path, help="keep databases and logs here; must not exist")
     given = parser.parse_args(arguments)
     seed = SystemRandom().randrange(2**31) if given.seed is None else given.seed
-    plan = Plan(given.minutes, given.sales_per_s, given.nodes, given.hub_restart_every_min, seed)
+    plan = Plan(
+        given.minutes,
+        given.sales_per_s,
+        given.nodes,
+        given.hub_restart_every_min,
+        seed,
+        given.acts_per_s,
+    )
     with ExitStack() as stack:
         if given.folder is None:
             folder = Path(
@@ -101,6 +117,8 @@ def _tell(one: Soak, console: Console) -> list[str]:
     streams = sum(reader.streams for reader in one.readers)
     events = sum(reader.events for reader in one.readers)
     console.print(f"live streams opened: {streams}, events read: {events}")
+    if one.paperwork is not None:
+        console.print(report.work_table(one.paperwork.staff))
     return [f"{each} grows" for each in report.growing(one.samples)]
 
 

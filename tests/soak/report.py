@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from rich.table import Table
 
+from tests.shopwork.clerk import Staff
 from tests.soak.samples import Sample
 from tests.soak.tills import Trade
 from tests.soak.trend import TOLERANCES, WARM_UP_S, Point, Trend, trend
@@ -137,6 +138,37 @@ def trade_table(trades: dict[str, Trade], samples: Sequence[Sample]) -> Table:
             f"{max(s.wal_mb for s in of_node):.1f}",
             f"{last.cpu_s / max(last.life_s, 1.0):.0%}",
         )
+    return shown
+
+
+def processes(latest: Iterable[Sample]) -> Table:
+    """One row for each process, as it was last looked at."""
+    columns = ("process", "life", "RSS MB", "descriptors", "threads", "tasks", "database MB")
+    shown = Table(*columns, "WAL MB", "pending", "CPU s")
+    for one in latest:
+        shown.add_row(
+            one.daemon,
+            str(one.life),
+            f"{one.rss_mb:.1f}",
+            str(one.descriptors),
+            str(one.threads),
+            "-" if one.tasks is None else str(one.tasks),
+            f"{one.database_mb:.1f}",
+            f"{one.wal_mb:.1f}",
+            "-" if one.pending is None else str(one.pending),
+            f"{one.cpu_s:.0f}",
+        )
+    return shown
+
+
+def work_table(staff: Staff) -> Table:
+    """What clerks did: how often each act was carried out, and how often it was refused."""
+    shown = Table("act", "done", "refused", title="The clerks' work")
+    refused: Counter[str] = Counter()
+    for what, count in staff.refused.items():
+        refused[what.rpartition(":")[0]] += count
+    for what in sorted(staff.done.keys() | refused.keys()):
+        shown.add_row(what, str(staff.done[what]), str(refused[what]))
     return shown
 
 

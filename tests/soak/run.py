@@ -12,10 +12,13 @@ from dataclasses import asdict, dataclass, field
 from random import Random
 from typing import Any, Final, TextIO
 
-from deploy.agreement import check_stock, settle
+from deploy.agreement import settle
 from deploy.local_chain import HUB, LocalChain
 from deploy.process import Daemon, ProcessError
+from tests.shopwork.clerk import WorkError
+from tests.soak import report
 from tests.soak.http_line import HttpLine, LineLost
+from tests.soak.paperwork import OFFICE, Paperwork
 from tests.soak.samples import Sample, database_mb, quantile, read_process, tasks_of
 from tests.soak.tills import LiveReader, SoakError, SoakTill, Trade, has_live_stream, watch_stock
 
@@ -36,6 +39,8 @@ class Plan:
     node_count: int
     hub_restart_every_min: float
     seed: int
+    acts_per_s: float
+    """What clerks do beside the sales, at all nodes and the office together."""
 
     @property
     def sample_s(self) -> float:
@@ -49,10 +54,12 @@ class Soak:
     chain: LocalChain
     plan: Plan
     file: TextIO | None
-    say: Callable[[str], None]
+    say: Callable[[object], None]
     trades: dict[str, Trade] = field(default_factory=dict)
     samples: list[Sample] = field(default_factory=list)
     readers: list[LiveReader] = field(default_factory=list)
+    paperwork: Paperwork | None = None
+    """Once the shops are open."""
     hub_ends: list[str] = field(default_factory=list)
     """How each life of the hub ended: `SIGTERM` or `kill -9`."""
     began_s: float = field(default_factory=time.monotonic)
@@ -81,6 +88,8 @@ class Soak:
             async with asyncio.TaskGroup() as group:
                 for till in tills:
                     group.create_task(till.sell(per_till_s, closing_time))
+                for work in self._paperwork.work(self.plan.acts_per_s, closing_time):
+                    group.create_task(work)
                 lookers = [group.create_task(each) for each in (self._watch(), *self._readers())]
                 lookers += [
                     group.create_task(self._sample_on()),
@@ -90,7 +99,14 @@ class Soak:
                 closing_time.set()
                 for looker in lookers:
                     looker.cancel()
-        except* (SoakError, LineLost, ProcessError, ValueError) as failures:
+        except* (
+            SoakError,
+            WorkError,
+            LineLost,
+            ProcessError,
+            ValueError,
+            TimeoutError,
+        ) as failures:
             raise SoakError(str(failures.exceptions[0])) from failures
         await self._sample()
 
@@ -103,13 +119,25 @@ class Soak:
         began_s = time.monotonic()
         await settle(self.chain, locations, patience_s=SETTLE_S_MAX)
         self.say(f"all replicas agree {time.monotonic() - began_s:.1f} s after the last sale")
-        expected = {trade.location: dict(trade.sold) for trade in self.trades.values()}
-        await check_stock(self.chain, expected)
+        self.say(await self._paperwork.reckon(self.trades.values(), patience_s=SETTLE_S_MAX))
         for name, trade in self.trades.items():
-            acked = (await self.chain.operator(name).get("/v1/sync"))["acked"]
-            if acked != trade.answered:
-                raise SoakError(f"{name}: {trade.answered} sales answered, {acked} in its log")
+            recorded = await self._sales_recorded(name, trade.location)
+            if recorded != trade.answered:
+                raise SoakError(f"{name}: {trade.answered} sales answered, {recorded} in its log")
         self.say(f"{self.answered} sales answered, each is there once at every replica")
+
+    async def _sales_recorded(self, name: str, location: str) -> int:
+        """How many sales of tills a node has in its log; a till gives each its key as reference.
+
+        Raises:
+            SoakError: one is there twice.
+        """
+        rows = self.chain.operator(name).rows("/v1/movements", kind="sale", location=location)
+        references = [str(row["reference"]) async for row in rows if not row.get("document")]
+        of_tills = [each for each in references if each.startswith(f"{name}-till")]
+        if len(set(of_tills)) != len(of_tills):
+            raise SoakError(f"{name}: a sale is there twice")
+        return len(of_tills)
 
     async def verify(self) -> list[str]:
         """Run `verify` on every folder, one after another; what was found wrong."""
@@ -137,6 +165,8 @@ class Soak:
         async with asyncio.TaskGroup() as group:
             for name in names:
                 group.create_task(chain.add_node(name, [f"L-{name}"]))
+        await chain.add_office(OFFICE)
+        self.paperwork = await Paperwork.opened(chain, plan.seed)
         tills = []
         for number, name in enumerate(names):
             trade = self.trades[name] = Trade(f"L-{name}")
@@ -147,9 +177,15 @@ class Soak:
                 rng = Random(plan.seed * 1_000 + number * TILLS_PER_NODE + place)
                 till_name = f"{name}-till{place}"
                 tills.append(SoakTill(till_name, self._line(name, token), trade, rng))
-        self._lines[HUB] = self._operator_line(HUB)
+        for name in (OFFICE, HUB):
+            self._lines[name] = self._operator_line(name)
         await self._open_streams()
         return tills
+
+    @property
+    def _paperwork(self) -> Paperwork:
+        assert self.paperwork is not None, "the shops are opened first"
+        return self.paperwork
 
     async def _open_streams(self) -> None:
         first = next(iter(self.trades))
@@ -210,7 +246,7 @@ class Soak:
             await asyncio.sleep(max(0.0, due_s - self.at_s))
 
     async def _sample(self) -> None:
-        for name in (*self.trades, HUB):
+        for name in (*self.trades, OFFICE, HUB):
             sample = await self._look_at(name)
             if sample is not None:
                 self.samples.append(sample)
@@ -256,11 +292,11 @@ class Soak:
         while True:
             await asyncio.sleep(min(PROGRESS_S, self.plan.minutes * 60 / 4))
             latest = {sample.daemon: sample for sample in self.samples}
-            nodes = [latest[name] for name in self.trades if name in latest]
-            worst = max((s.p99_ms or 0.0 for s in nodes), default=0.0)
-            rss = " ".join(f"{name} {s.rss_mb:.0f}" for name, s in latest.items())
+            worst = max((s.p99_ms or 0.0 for s in latest.values()), default=0.0)
             self.say(
                 f"{self.at_s / 60:5.1f} min: {self.answered} sales answered, "
-                f"{sum(s.pending or 0 for s in nodes)} pending, worst p99 {worst:.1f} ms, "
-                f"{len(self.hub_ends)} restarts, RSS MB: {rss}"
+                f"{self._paperwork.staff.asked} acts asked for, "
+                f"{sum(s.pending or 0 for s in latest.values())} pending, "
+                f"worst p99 {worst:.1f} ms, {len(self.hub_ends)} restarts"
             )
+            self.say(report.processes(latest.values()))

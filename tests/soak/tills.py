@@ -25,6 +25,11 @@ BUSY_STATUSES: Final = frozenset({429, 503})
 POLL_S: Final = 1.0
 
 
+def sku_of(number: int) -> str:
+    """The code of one of `SKU_COUNT` SKUs."""
+    return f"{number:06d}"
+
+
 class SoakError(Exception):
     """The chain did what it must not."""
 
@@ -85,7 +90,7 @@ class SoakTill:
     async def _sale(self, key: str, clock: Callable[[], float]) -> None:
         rng, trade = self._rng, self._trade
         basket = [
-            (f"{rng.randrange(SKU_COUNT):06d}", -rng.randrange(1, 6))
+            (sku_of(rng.randrange(SKU_COUNT)), -rng.randrange(1, 6))
             for _ in range(rng.choice(LINE_COUNTS))
         ]
         lines = [{"sku": sku, "delta": delta} for sku, delta in basket]
