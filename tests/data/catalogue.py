@@ -8,6 +8,7 @@ import asyncio
 import csv
 import gzip
 import json
+import resource
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -17,14 +18,14 @@ from typing import Any, Final
 from deploy.client import Client
 from deploy.local_chain import HUB, LocalChain
 from deploy.process import run_command
+from tests.data.asking import Say
 from tests.data.movements import DataError
+from tests.soak.samples import read_process
 
 OFFICE: Final = "office"
 UNNAMED: Final = "unnamed"
 """What packages are called whose product is missing in the source."""
 ASKING_AT_ONCE: Final = 4
-
-Say = Callable[[str], None]
 
 
 class CatalogueError(Exception):
@@ -38,6 +39,8 @@ class Imported:
     rows: int
     documents: int
     import_s: float
+    import_cpu_s: float
+    """Of the command and of the office's daemon, which share the work; on a busy machine the one figure to compare."""
     repeat_s: float
     look_up_ms: Sequence[float]
     """Of each look-up, sorted."""
@@ -110,7 +113,10 @@ async def _import(
         await chain.add_office(OFFICE)
         command = ["import", collection, str(file), "--data", str(folder / OFFICE), "--json"]
         say(f"importing {collection}")
+        office_pid, used_s = chain.nodes[OFFICE].daemon.pid, processor_s()
+        office_s = _processor_s_of(office_pid)
         first, import_s = await _run(*command, *options)
+        import_cpu_s = processor_s() - used_s + _processor_s_of(office_pid) - office_s
         say(f"importing {collection} again")
         again, repeat_s = await _run(*command, *options)
         office = chain.operator(OFFICE)
@@ -121,7 +127,18 @@ async def _import(
         say(f"looking up {len(rows):,} of {documents:,}")
         look_up_ms = await _look_up(office, rows, find)
         await chain.verify([HUB, OFFICE])
-    return Imported(first["rows"], documents, import_s, repeat_s, look_up_ms)
+    return Imported(first["rows"], documents, import_s, import_cpu_s, repeat_s, look_up_ms)
+
+
+def processor_s() -> float:
+    """What this process and all its children that ended have used."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def _processor_s_of(pid: int | None) -> float:
+    seen = None if pid is None else read_process(pid)
+    return 0.0 if seen is None else seen.cpu_s
 
 
 async def _run(*command: str) -> tuple[dict[str, Any], float]:

@@ -35,12 +35,13 @@ def read_pharmacy(folder: Path) -> DataSet:
     movements: dict[str, list[Movement]] = {node: [] for node in sorted(set(node_of.values()))}
     with gzip.open(folder / "movements.csv.gz", "rt", encoding="utf-8", newline="") as lines:
         for row in csv.DictReader(lines):
-            movements[node_of[row["site_code"]]].append(_movement(row))
+            movements[node_of[row["site_code"]]].append(movement_of(row))
     writes = {node: tuple(s for s, n in node_of.items() if n == node) for node in movements}
     return checked(DataSet("pharmacy", writes, movements, expected))
 
 
-def _movement(row: dict[str, str]) -> Movement:
+def movement_of(row: dict[str, str]) -> Movement:
+    """One line of the ledger."""
     kind, reason = KINDS[row["kind"]]
     return Movement(
         key=f"pharmacy-{row['movement_no']}",

@@ -1,6 +1,8 @@
 """`python -m tests.data.replay [SET ...]`: the real data through real processes, to the unit and to the row.
 
-Movements go through whole chains under faults (`engine`), catalogues through the import command (`catalogue`).
+Movements go through whole chains under faults (`engine`), catalogues through the import command (`catalogue`), and
+what people do with documents over HTTP (`months`, `ordering`,
+`typed_codes`).
 
 Exit 0 when every set asked for came out equal to its reference, or when the data is not there; exit 1 when
 something differed, or when the data is not there and EVERSTOCK_REQUIRE_DATA is 1.
@@ -21,12 +23,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from tests.data.catalogue import Imported, Say, import_drugs, import_suppliers
+from tests.data.asking import Figures, Say
+from tests.data.catalogue import Imported, import_drugs, import_suppliers, processor_s
 from tests.data.engine import Load, Outcome, replay
 from tests.data.grocery import read_grocery
+from tests.data.months import replay_months
 from tests.data.movements import DataSet, data_folder
+from tests.data.ordering import replay_orders
 from tests.data.pharmacy import read_pharmacy
 from tests.data.shop_till import Tally
+from tests.data.typed_codes import replay_barcodes, replay_lots
 
 READERS: Final[dict[str, Callable[[Path], DataSet]]] = {
     "grocery": read_grocery,
@@ -36,7 +42,14 @@ CATALOGUES: Final[dict[str, Callable[[Path, Path, Say], Awaitable[Imported]]]] =
     "drug_catalogue": import_drugs,
     "deliveries": import_suppliers,
 }
-SETS: Final = (*READERS, *CATALOGUES)
+WORK: Final[dict[str, tuple[str, Callable[[Path, Path, Say], Awaitable[Figures]]]]] = {
+    "months": ("pharmacy", replay_months),
+    "orders": ("deliveries", replay_orders),
+    "lots": ("lots", replay_lots),
+    "barcodes": ("barcodes", replay_barcodes),
+}
+"""What is worked through, by which data set."""
+SETS: Final = (*READERS, *WORK, *CATALOGUES)
 
 T = TypeVar("T")
 BATCH_CHANCES: Final = {"grocery": 0.01, "pharmacy": 0.1}
@@ -98,11 +111,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name in wanted
         if name in CATALOGUES
     }
+    worked = {
+        name: _work_through(name, folder / WORK[name][0], options, console)
+        for name in wanted
+        if name in WORK
+    }
     if outcomes:
         console.print(_table(outcomes))
+    for name, figures in worked.items():
+        if figures is not None:
+            console.print(_table_of_work(name, figures))
     if imported:
         console.print(_table_of_imports(imported))
-    results = [*outcomes.values(), *imported.values()]
+    results = [*outcomes.values(), *imported.values(), *worked.values()]
     failed = sum(outcome is None for outcome in results)
     console.print(f"{len(results) - failed} passed, {failed} failed", highlight=False)
     return 1 if failed else 0
@@ -119,6 +140,23 @@ def _replay_one(
         with _folder(name, options) as chain_folder, terminal.bar:
             work = replay(data, chain_folder, load, terminal)
             return asyncio.run(_bounded(work, options.minutes))
+    except Exception as wrong:
+        _tell(name, wrong, console)
+        return None
+
+
+def _work_through(
+    name: str, folder: Path, options: argparse.Namespace, console: Console
+) -> Figures | None:
+    """The work of one data set; None, and the reason on the terminal, when something differed."""
+    console.print(f"[bold]{name}[/bold]")
+    try:
+        with _folder(name, options) as chain_folder:
+            say = Console(soft_wrap=True, markup=False, highlight=False).print
+            used_s = processor_s()
+            work = WORK[name][1](folder, chain_folder, say)
+            figures = asyncio.run(_bounded(work, options.minutes))
+            return figures | {"seconds of processor": f"{processor_s() - used_s:.1f}"}
     except Exception as wrong:
         _tell(name, wrong, console)
         return None
@@ -197,6 +235,7 @@ def _table_of_imports(outcomes: dict[str, Imported | None]) -> Table:
         "rows": lambda o: f"{o.rows:,}",
         "documents": lambda o: f"{o.documents:,}",
         "seconds importing": lambda o: f"{o.import_s:.1f}",
+        "seconds of processor importing": lambda o: f"{o.import_cpu_s:.1f}",
         "seconds importing again": lambda o: f"{o.repeat_s:.1f}",
         "looked up": lambda o: f"{len(o.look_up_ms):,}",
         "ms to look up, half of them": lambda o: f"{_at(o.look_up_ms, 0.5):.1f}",
@@ -204,6 +243,13 @@ def _table_of_imports(outcomes: dict[str, Imported | None]) -> Table:
     }
     for title, shown in rows.items():
         table.add_row(title, *(shown(o) if o is not None else "failed" for o in outcomes.values()))
+    return table
+
+
+def _table_of_work(name: str, figures: Figures) -> Table:
+    table = Table("", name)
+    for title, shown in figures.items():
+        table.add_row(title, shown)
     return table
 
 
