@@ -1,0 +1,1 @@
+"""People: signing in, what each may do, and when that ends; the cases of the checklist by their ids."""
