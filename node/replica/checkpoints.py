@@ -1,16 +1,15 @@
 """What was signed about this log and about the hub's history, kept here.
 
-Invariant: the newest of each is never lost, and none is changed. A checkpoint that contradicts one that is kept is told,
-and never takes its place.
+Invariant: the newest of each is never lost, and none is changed. A checkpoint that contradicts one that is kept is told
+and not kept, so those that are kept go together.
 """
 
 import sqlite3
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from node.replica import identity, incidents, log
+from node.replica import identity, log
 from node.replica.identity import NodeIdentity
-from node.replica.incidents import IncidentCode
 from protocol.certificate import Certificate
 from protocol.checkpoint import (
     Checkpoint,
@@ -84,19 +83,21 @@ def newest_checkpoint(db: sqlite3.Connection) -> bytes | None:
 def keep_checkpoint(
     db: sqlite3.Connection, who: NodeIdentity, told: Checkpoint, record: bytes
 ) -> Contradiction | None:
-    """Keep a verified checkpoint; what it contradicts, if anything."""
+    """Keep a verified checkpoint that goes together with its neighbours; what it contradicts, if anything."""
     asked = {"epoch": told.epoch, "number": told.number}
     same = db.execute(_SQL["checkpoint"], asked).fetchone()
     if same is not None and same["record"] == record:
         return None
-    kept = same or db.execute(_SQL["checkpoint_before"], asked).fetchone()
-    detail = None
-    if kept is not None:
+    beside = [db.execute(_SQL[each], asked).fetchone() for each in ("before", "after")]
+    for kept in [same] if same is not None else beside:
+        if kept is None:
+            continue
         detail = contradiction(kept["record"], record, who.hub_public_key, who.chain)
-    if same is None:
-        db.execute(_SQL["add_checkpoint"], {**asked, "record": record})
-        db.execute(_SQL["forget_checkpoints"], {"kept": KEPT})
-    return None if detail is None else Contradiction(detail, kept["record"], record)
+        if detail is not None:
+            return Contradiction(detail, kept["record"], record)
+    db.execute(_SQL["add_checkpoint"], {**asked, "record": record})
+    db.execute(_SQL["forget_checkpoints"], {"kept": KEPT})
+    return None
 
 
 def head_faults(db: sqlite3.Connection) -> Iterator[Wrong]:
@@ -124,25 +125,17 @@ def kept_outside_fault(db: sqlite3.Connection, record: bytes) -> Iterator[Wrong]
 
 
 def checkpoint_faults(db: sqlite3.Connection) -> Iterator[str]:
-    """What is wrong with the checkpoints that are kept, in a sentence each.
-
-    Of an epoch that is over the hub has said that it was put back, so what it signed then need not go together. Two that
-    contradicted each other when they were told are an incident, and are no fault of this disk.
-    """
-    who, position = identity.read_identity(db), identity.read_position(db)
-    before: sqlite3.Row | None = None
+    """What is wrong with the checkpoints that are kept, in a sentence each."""
+    who = identity.read_identity(db)
+    before: bytes | None = None
     for row in db.execute(_SQL["checkpoints"]):
         try:
             verify_checkpoint(row["record"], who.hub_public_key, who.chain)
-            if before is not None and row["epoch"] == position.epoch:
-                detail = contradiction(
-                    before["record"], row["record"], who.hub_public_key, who.chain
-                )
-                if detail is not None and not incidents.is_noted(
-                    db, IncidentCode.HISTORY_DIFFERS, detail
-                ):
+            if before is not None:
+                detail = contradiction(before, row["record"], who.hub_public_key, who.chain)
+                if detail is not None:
                     yield detail
-            before = row
+            before = row["record"]
         except ProtocolError as error:
             yield f"checkpoint {row['number']} is not as the hub signed it: {error.detail}"
 

@@ -25,8 +25,11 @@ SELECT record FROM hub_checkpoint ORDER BY position DESC LIMIT 1;
 -- name: checkpoint
 SELECT record FROM hub_checkpoint WHERE epoch = :epoch AND number = :number;
 
--- name: checkpoint_before
+-- name: before
 SELECT record FROM hub_checkpoint WHERE epoch = :epoch AND number < :number ORDER BY number DESC LIMIT 1;
+
+-- name: after
+SELECT record FROM hub_checkpoint WHERE epoch = :epoch AND number > :number ORDER BY number LIMIT 1;
 
 -- name: add_checkpoint
 INSERT INTO hub_checkpoint (epoch, number, record) VALUES (:epoch, :number, :record);
