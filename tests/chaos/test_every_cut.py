@@ -14,16 +14,16 @@ LANES = 2
 
 
 @pytest.mark.timeout(300)
-async def test_a_sync_cut_at_each_end_of_a_frame_and_at_random_bytes_comes_out_right(
+async def test_a_sync_cut_at_some_ends_of_frames_and_at_random_bytes_comes_out_right(
     tmp_path: Path, seed: int
 ) -> None:
-    await _cut(tmp_path, seed, 66)
+    await _cut(tmp_path, seed, 24)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(2400)
-async def test_a_sync_cut_at_thousands_of_bytes_comes_out_right(tmp_path: Path, seed: int) -> None:
-    await _cut(tmp_path, seed, 4_000)
+@pytest.mark.timeout(1_800)
+async def test_a_sync_cut_at_hundreds_of_bytes_comes_out_right(tmp_path: Path, seed: int) -> None:
+    await _cut(tmp_path, seed, 400)
 
 
 async def _cut(folder: Path, seed: int, count: int) -> None:
