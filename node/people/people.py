@@ -129,11 +129,7 @@ class People:
         verifier = await self.sign_ins.hashing.hash(password)
         caller = Caller(new.username, Authority.PERSON)
         async with self._naming:
-            waiting = sum(
-                one.role is None and one.location == new.location
-                for one in self.roster.posts.values()
-            )
-            if waiting >= UNGRANTED_ACCOUNTS_MAX:
+            if self._waiting_at(new.location) >= UNGRANTED_ACCOUNTS_MAX:
                 raise Refusal("unavailable", "too many accounts wait for somebody to look at them")
             if not self._is_taken(new.username):
                 proof = Proof(password=verifier)
@@ -227,6 +223,17 @@ class People:
         return self.roster.users[user].location or EVERY_LOCATION
 
     # --- private ---------------------------------------------------------------------------------------------------
+
+    def _waiting_at(self, location: str) -> int:
+        """How many were granted nothing there; not those who were put away, or nobody could ever make room again."""
+        users = self.roster.users
+        return sum(
+            one.role is None
+            and one.location == location
+            and not one.disabled
+            and not (one.user in users and users[one.user].archived)
+            for one in self.roster.posts.values()
+        )
 
     def _is_taken(self, username: str) -> bool:
         """Whether a name is somebody's, or something's that calls here: what is recorded names whoever did it."""

@@ -52,6 +52,27 @@ async def test_only_so_many_accounts_wait_to_be_granted_something(node: Node, ht
     assert (await sign_up(http, "one-more")).status == 503
 
 
+async def test_an_account_that_somebody_has_looked_at_and_put_away_makes_room_for_another(
+    operator: ApiCaller, node: Node, http: Http
+) -> None:
+    await sign_up(http, "ann")
+    await sign_up(http, "bob")
+    node.people.roster.posts.update(
+        {
+            ("S01", f"id {at}"): Post("S01", f"id {at}", None, None, disabled=False)
+            for at in range(UNGRANTED_ACCOUNTS_MAX - 2)
+        }
+    )
+    assert (await sign_up(http, "one-more")).status == 503
+    ids = {one.username: one.id for one in node.people.roster.users.values()}
+    assert (await operator.ask("DELETE", f"/v1/users/{ids['ann']}")).status == 200
+    assert (await sign_up(http, "one-more")).status == 202
+    assert (await sign_up(http, "another")).status == 503
+    at = f"/v1/users/{ids['bob']}/disable"
+    assert (await operator.ask("POST", at, json={"location": "S01"})).status == 200
+    assert (await sign_up(http, "another")).status == 202
+
+
 async def test_a_password_that_is_made_is_shown_once_and_must_be_changed(
     operator: ApiCaller, http: Http, shop: Shop
 ) -> None:
