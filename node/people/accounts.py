@@ -53,7 +53,8 @@ class Proof(NamedTuple):
     password: str | None = None
     pin: str | None = None
     badge: str | None = None
-    must_change: bool = False
+    must_change: bool | None = None
+    """Whether somebody else has set the password; of a PIN or a badge it says nothing."""
 
 
 class Subject(NamedTuple):

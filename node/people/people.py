@@ -109,7 +109,8 @@ class People:
             check_unchanged(db, begun.location, user.id, held)
             caller = Caller(user.username, Authority.PERSON)
             writing = Writing(db, self._here(), caller, self._world.random_bytes(16))
-            accounts.write_proof(writing, user.id, begun.location, Proof(password=verifier))
+            proof = Proof(password=verifier, must_change=False)
+            accounts.write_proof(writing, user.id, begun.location, proof)
 
         await self._changed(transaction)
         fresh = await self._store.read(lambda db: roster.credential(db, begun.location, user.id))

@@ -91,6 +91,16 @@ async def test_a_password_that_is_made_is_shown_once_and_must_be_changed(
     assert password not in everything
 
 
+async def test_a_badge_or_a_pin_leaves_it_that_a_password_must_be_changed(
+    operator: ApiCaller, http: Http
+) -> None:
+    id_ = await hire(operator, "ann", "clerk")
+    here = {"location": "S01"}
+    for what, body in (("badge", here), ("reset", {**here, "pin": "4711"})):
+        assert (await operator.ask("POST", f"/v1/users/{id_}/{what}", json=body)).status < 300
+        assert (await log_in(http, "ann")).json()["must_change_password"] is True, what
+
+
 async def test_s68_a_person_is_not_called_like_a_till_or_the_operator_nor_a_till_like_a_person(
     operator: ApiCaller, till: ApiCaller, http: Http
 ) -> None:
