@@ -8,8 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-from node.commands.requests import Refusal
-from node.replica.cursors import read_texts, write_cursor
+from node.replica.cursors import number_of, read_texts, write_cursor
 from protocol.audit import Record, record_of
 from protocol.ids import ReplicaId, Seq
 from runtime.queries import load_queries
@@ -39,10 +38,7 @@ class Walk(NamedTuple):
         Raises:
             Refusal: `validation_failed`.
         """
-        texts = read_texts(cursor, 3)
-        if not all(text.isascii() and text.isdigit() and len(text) <= 19 for text in texts):
-            raise Refusal("validation_failed", "the cursor is not one that this list gave")
-        return cls(*(min(int(text), _NEWEST) for text in texts))
+        return cls(*map(number_of, read_texts(cursor, 3)))
 
 
 def newest(db: sqlite3.Connection, me: ReplicaId, walk: Walk) -> Iterator[tuple[Record, Walk]]:

@@ -5,11 +5,14 @@ Invariant: a cursor is read as exactly the values it was made of, or refused; it
 
 import base64
 from collections.abc import Sequence
+from typing import Final
 
 from node.commands.requests import Refusal
 from protocol.codec import pack, unpack
 from protocol.errors import ProtocolError
-from protocol.limits import CURSOR_CHARS_MAX
+from protocol.limits import CURSOR_CHARS_MAX, INT_MAX
+
+_DIGITS_MAX: Final = len(str(INT_MAX))
 
 
 def write_cursor(values: Sequence[str | int]) -> str:
@@ -43,6 +46,20 @@ def read_texts(cursor: str, count: int) -> list[str]:
     if len(texts) != count:
         raise _refused()
     return texts
+
+
+def number_of(text: str) -> int:
+    """A whole number in a cursor that is of texts, as SQLite holds them.
+
+    Raises:
+        Refusal: `validation_failed`.
+    """
+    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX):
+        raise _refused()
+    number = int(text)
+    if number > INT_MAX:
+        raise _refused()
+    return number
 
 
 def _read(cursor: str) -> object:

@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from node.commands.requests import Refusal
 from node.replica import changes, identity
-from node.replica.cursors import read_texts, write_cursor
+from node.replica.cursors import number_of, read_texts, write_cursor
 from protocol.codec import unpack
 from protocol.declarations.naming import codes_of, id_of
 from protocol.declarations.reading import Values, shown_value
@@ -125,18 +124,12 @@ def _start(db: sqlite3.Connection, query: DocumentQuery, life: bytes) -> _Start:
     _, newest = changes.bounds(db)
     if query.cursor is not None:
         head, changed, after = read_texts(query.cursor, 3)
-        if not (_is_number(head) and _is_number(changed)):
-            raise Refusal("validation_failed", "the cursor is not one that this list gave")
-        return _Start(int(head), int(changed), after)
+        return _Start(number_of(head), number_of(changed), after)
     if query.since is None:
         return _Start(newest, -1, "")
     since_life, n = query.since
     # Also what was saved before documents were numbered: those have 0.
     return _Start(newest, n if since_life == life and n <= newest else -1, "\U0010ffff")
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 18
 
 
 def _statement(query: DocumentQuery, start: _Start) -> tuple[str, dict[str, object]]:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from node.replica.cursors import read_texts, write_cursor
+from node.replica.cursors import number_of, read_texts, write_cursor
 from protocol.certificate import Certificate
 from protocol.codec import unpack
 from protocol.documents import fields_from_wire
@@ -55,12 +55,12 @@ def newest(
     """Those that changed last first, at most `limit`, and the cursor of the next page if there may be one.
 
     Raises:
-        ValueError: the cursor is not one that this gave.
+        Refusal: `validation_failed` for a cursor that this did not give.
     """
     changed, before = INT_MAX, ""
     if cursor is not None:
         number, before = read_texts(cursor, 2)
-        changed = int(number)
+        changed = number_of(number)
     values = {"collection": COLLECTION, "changed": changed, "before": before, "limit": limit}
     rows = db.execute(_SQL["newest"], values).fetchall()
     is_last = len(rows) < limit

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from node.node import Node
+from node.replica.cursors import write_cursor
 from protocol.limits import LETTER_CHARS_MAX
 from protocol.sealing import recovery_pair
 from tests.node.api.caller import ApiCaller, Http
@@ -91,6 +92,12 @@ async def test_a_message_within_a_shop_is_sent_listed_and_read_by_its_people(
     read = await ada.ask("POST", f"/v1/messages/{id_}/read", json={})
     assert [receipt["by"] for receipt in read.json()["receipts"]] == ["ada"]
     assert (await ada.ask("GET", f"/v1/messages/{SOME_ID}")).status == 404
+
+
+@pytest.mark.parametrize("number", ["9" * 19, "9" * 40, "-1", "x", "", "\u0665", "1_0", " 1"])
+async def test_a_cursor_that_was_made_up_is_refused(ada: ApiCaller, number: str) -> None:
+    reply = await ada.ask("GET", "/v1/messages", params={"cursor": write_cursor([number, ""])})
+    assert (reply.status, reply.code) == (422, "validation_failed")
 
 
 async def test_a_location_whose_keys_nobody_told_yet_is_told_to_be_tried_later(
