@@ -2,10 +2,12 @@
 
 Invariant: a head is signed of what is durable. The newest one is also kept in a file beside the database, so that an older
 copy of the database is found out; the hub gets it, too. What the hub signed is compared with what it signed before: two
-histories are noted in the log, with both records as proof, and told as an incident.
+histories are noted in the log, with both records as proof, and told as an incident. What the disk has damaged of it proves
+nothing and stops nothing: `verify` tells of it.
 """
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Callable
 from functools import partial
@@ -27,6 +29,7 @@ from protocol.checkpoint import (
     verify_checkpoint,
     verify_head,
 )
+from protocol.errors import ProtocolError
 from protocol.frames.witness import Checkpoints
 from protocol.ids import Seq
 from protocol.limits import CHECKPOINT_EVERY_S
@@ -101,8 +104,13 @@ class CheckpointKeeper:
         return record
 
     async def newest(self) -> bytes | None:
-        """The checkpoint of the hub that came last."""
-        return await self._store.read(checkpoints.newest_checkpoint)
+        """The checkpoint of the hub that came last; None also of one that the disk has damaged."""
+        record, who = await self._store.read(checkpoints.newest_checkpoint), self._local.identity
+        with contextlib.suppress(ProtocolError):
+            if record is not None:
+                verify_checkpoint(record, who.hub_public_key, who.chain)
+                return record
+        return None
 
     async def take(self, told: Checkpoints) -> None:
         """Keep what the hub signed. Durable on return.
@@ -130,11 +138,13 @@ class CheckpointKeeper:
             certificate.chain, certificate.node, replica, end.seq, end.chain, self._world.now_ms()
         )
         kept = checkpoints.newest_head(db, Signer.NODE, replica)
-        if kept is not None:
+        if kept is None:
+            return head, None
+        try:
             signed = verify_head(kept, certificate.public_key, certificate.chain, Signer.NODE)
-            if (signed.seq, signed.hash) == (head.seq, head.hash):
-                return head, kept
-        return head, None
+        except ProtocolError:
+            return head, None  # damaged: verification tells of it, and the hub is told another
+        return head, kept if (signed.seq, signed.hash) == (head.seq, head.hash) else None
 
     def _keep(
         self,

@@ -4,6 +4,7 @@ Invariant: the newest of each is never lost, and none is changed. A checkpoint t
 and not kept, so those that are kept go together.
 """
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator
 from typing import Final, NamedTuple
@@ -92,11 +93,15 @@ def keep_checkpoint(
     for kept in [same] if same is not None else beside:
         if kept is None:
             continue
-        detail = contradiction(kept["record"], record, who.hub_public_key, who.chain)
-        if detail is not None:
-            return Contradiction(detail, kept["record"], record)
-    db.execute(_SQL["add_checkpoint"], {**asked, "record": record})
-    db.execute(_SQL["forget_checkpoints"], {"kept": KEPT})
+        with contextlib.suppress(
+            ProtocolError
+        ):  # a damaged one contradicts nothing; `verify` tells of it
+            detail = contradiction(kept["record"], record, who.hub_public_key, who.chain)
+            if detail is not None:
+                return Contradiction(detail, kept["record"], record)
+    if same is None:
+        db.execute(_SQL["add_checkpoint"], {**asked, "record": record})
+        db.execute(_SQL["forget_checkpoints"], {"kept": KEPT})
     return None
 
 

@@ -163,3 +163,40 @@ async def test_a_hub_that_was_put_back_and_says_so_is_not_suspected(here: Here) 
     assert (await shop.status())["incidents"] == []
     assert here.hub.running.metrics.histories_differ._value.get() == 0
     assert await shop.problems() == []
+
+
+def damage(path: Path) -> None:
+    """Flip a bit of every statement that a node keeps."""
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        unguard(db)
+        for record, changed in (
+            (
+                "SELECT record FROM signed_head",
+                "UPDATE signed_head SET record = ? WHERE record = ?",
+            ),
+            (
+                "SELECT record FROM hub_checkpoint",
+                "UPDATE hub_checkpoint SET record = ? WHERE record = ?",
+            ),
+        ):
+            for (kept,) in db.execute(record).fetchall():
+                db.execute(changed, (kept[:-1] + bytes([kept[-1] ^ 1]), kept))
+
+
+async def test_statements_that_a_disk_has_damaged_keep_no_node_from_the_hub(here: Here) -> None:  # noqa: F811
+    shop = await here.node("S01")
+    await shop.sells("apple", 1, key="first")
+    await settled(shop)
+    await exchanged(shop)
+    await shop.stop()
+    await asyncio.to_thread(damage, shop.path / DATABASE_NAME)
+    await here.hub.running.store.make_checkpoint(
+        lambda told: sign_checkpoint(told, HUB_KEY), 2_000_000_000_000, 0
+    )
+    await shop.start()
+    await shop.sells("apple", 1, key="second")
+    await settled(shop)
+    await shop.hears(Checkpoints)
+    await settled(shop)
+    assert (await shop.status())["incidents"] == []
+    assert len(await shop.problems()) >= 2, "verification tells of it"
