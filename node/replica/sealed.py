@@ -44,9 +44,9 @@ def add_own_key(db: sqlite3.Connection, public: bytes, wrapped: bytes) -> None:
     db.execute(_SQL["add_own_key"], {"public": public, "wrapped": wrapped})
 
 
-def forget_older_own_keys(db: sqlite3.Connection) -> int:
-    """Destroy every own key but the newest; how many."""
-    return db.execute(_SQL["forget_older_own_keys"]).rowcount
+def forget_own_keys_before(db: sqlite3.Connection, public: bytes) -> int:
+    """Destroy every own key that is older than this one; how many."""
+    return db.execute(_SQL["forget_own_keys_before"], {"public": public}).rowcount
 
 
 def key_of(db: sqlite3.Connection, op_id: OpId) -> RecordKey | None:

@@ -5,8 +5,9 @@ SELECT own_sealing_key.public, own_sealing_key.wrapped FROM own_sealing_key ORDE
 -- name: add_own_key
 INSERT INTO own_sealing_key (public, wrapped) VALUES (:public, :wrapped);
 
--- name: forget_older_own_keys
-DELETE FROM own_sealing_key WHERE made < (SELECT max(own_sealing_key.made) FROM own_sealing_key);
+-- name: forget_own_keys_before
+DELETE FROM own_sealing_key
+WHERE made < (SELECT kept.made FROM own_sealing_key AS kept WHERE kept.public = :public);
 
 -- name: one
 SELECT record_key.key FROM record_key WHERE record_key.op_id = :op_id;

@@ -1,13 +1,15 @@
 """This node's own sealing keys: made here, announced under its signature, changed without losing what they open.
 
 Invariant: a private half is in the database sealed for the device's key, which is in a file of its own, so the database
-alone opens nothing. The newest key is what others seal for; an older one is kept until nothing needs it.
+alone opens nothing. The newest key is what others seal for; an older one is kept until nothing needs it. One that does not
+open any more is passed over and another made: neither a sale nor the hub waits for it.
 """
 
 import asyncio
 from hashlib import blake2b
 from typing import Final
 
+import structlog
 from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, SealedBox
 from nacl.signing import SigningKey
@@ -17,11 +19,12 @@ from node.replica import sealed
 from protocol.letters import Letter, Receipt, sign_letter, sign_receipt
 from protocol.sealed_keys import announce
 from protocol.sealing import KEY_BYTES, KeyPair, key_pair
-from runtime.errors import StoreUnavailable
 from runtime.store import Store
 from runtime.world import World
 
 _FINGERPRINTS: Final = b"everstock fingerprints 1"
+
+_log = structlog.get_logger(__name__)
 
 
 class OwnKeys:
@@ -49,15 +52,12 @@ class OwnKeys:
         return blake2b(bytes(self._device), key=_FINGERPRINTS, digest_size=32).digest()
 
     async def pairs(self) -> tuple[KeyPair, ...]:
-        """The key pairs, newest first; one at least. Durable on return.
-
-        Raises: StoreUnavailable when the database holds keys that the device's key does not open.
-        """
+        """The key pairs that open here, newest first; one at least. Durable on return."""
         if not self._pairs:
             async with self._making:
                 if not self._pairs:
                     held = await self._store.read(sealed.own_keys)
-                    self._pairs = tuple(self._opened(*each) for each in held)
+                    self._pairs = tuple(filter(None, (self._opened(*each) for each in held)))
                     if not self._pairs:
                         await self._make()
         return self._pairs
@@ -68,10 +68,17 @@ class OwnKeys:
         async with self._making:
             await self._make()
 
-    async def forget_older(self) -> int:
-        """Destroy all but the newest, for good; how many. Durable on return."""
-        gone = await self._store.write(sealed.forget_older_own_keys, background=True)
-        self._pairs = self._pairs[:1]
+    async def forget_older(self, newest: bytes) -> int:
+        """Destroy all older than this public one, for good; how many. Durable on return.
+
+        It is the one that was the newest when nothing was found to need the others: by now there may be another.
+        """
+        async with self._making:
+            gone = await self._store.write(
+                lambda db: sealed.forget_own_keys_before(db, newest), background=True
+            )
+            kept = [pair.public for pair in self._pairs].index(newest) + 1
+            self._pairs = self._pairs[:kept]
         return gone
 
     async def announcement(self) -> bytes:
@@ -94,11 +101,15 @@ class OwnKeys:
         await self._store.write(lambda db: sealed.add_own_key(db, made.public, wrapped))
         self._pairs = (made, *self._pairs)
 
-    def _opened(self, public: bytes, wrapped: bytes) -> KeyPair:
+    def _opened(self, public: bytes, wrapped: bytes) -> KeyPair | None:
         try:
             private = self._box.decrypt(wrapped)
         except CryptoError:
             private = b""
         if len(private) != KEY_BYTES or bytes(PrivateKey(private).public_key) != public:
-            raise StoreUnavailable("a sealing key in the database is damaged, or another device's")
+            _log.error(
+                "a sealing key in the database is damaged, or another device's: what only it opens needs the recovery key",
+                key=public.hex(),
+            )
+            return None
         return KeyPair(public, private)

@@ -88,7 +88,7 @@ class Rewrapping:
             untold = await self._store.read(sealed.locations_untold)
             # What the hub does not keep yet could be lost with this machine, and the key that opens the older wrap too.
             if len(pairs) > 1 and not untold and await self._need_newest_alone(pairs):
-                await self._own.forget_older()
+                await self._own.forget_older(pairs[0].public)
             return done
 
     async def _over(self, location: Location, pairs: Sequence[KeyPair]) -> Done:

@@ -278,3 +278,37 @@ async def test_nothing_more_is_sealed_for_a_node_that_was_revoked(here: Here) ->
     await eventually(lambda: readers(shop), {2})
     await dispense(shop, "k2")
     assert await readers(shop) == {2}
+
+
+async def test_a_node_whose_own_key_was_damaged_makes_another_and_reaches_the_hub(
+    here: Here,
+) -> None:
+    shop = await here.node("S01")
+    await with_recovery(here, shop)
+    before = await dispense(shop, "before")
+    await eventually(lambda: handed_in(shop), True)
+    await shop.writes("UPDATE own_sealing_key SET wrapped = zeroblob(80)")
+    await asks_now(shop)
+    after = await dispense(shop, "after")
+    await eventually(lambda: handed_in(shop), True)
+    await eventually(shop.is_settled, True)
+    assert await opens(shop, after) == PATIENT
+    assert await opens(shop, before) == "sealed_unreadable"
+    await shop.node.sealed.recover(RECOVERY)
+    assert await opens(shop, before) == PATIENT
+
+
+async def test_two_changes_of_a_key_at_once_destroy_none_that_is_needed(here: Here) -> None:
+    shop = await here.node("S01")
+    await with_recovery(here, shop)
+    id_ = await dispense(shop, "k1")
+    await eventually(lambda: handed_in(shop), True)
+    own = shop.node._uplink.own_keys
+    newest = (await own.pairs())[0].public
+    # What destroys the older ones had looked when this one was the newest.
+    await own.change()
+    assert await own.forget_older(newest) == 0
+    assert await opens(shop, id_) == PATIENT
+    await shop.node.sealed.change_key()
+    await eventually(lambda: own_keys(shop), 1)
+    assert await opens(shop, id_) == PATIENT
