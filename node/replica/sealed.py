@@ -10,6 +10,7 @@ Invariants:
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
+from itertools import islice
 from typing import Final, NamedTuple
 
 from protocol.codec import pack, unpack
@@ -73,9 +74,9 @@ def locations_untold(db: sqlite3.Connection) -> list[Location]:
 
 
 def untold(db: sqlite3.Connection, location: Location, limit: int) -> tuple[RecordKey, ...]:
-    """Some of them."""
-    rows = db.execute(_SQL["untold"], {"location": location, "limit": limit})
-    return tuple(_all_read(rows))
+    """Some of them; those that a disk has damaged are told to nobody."""
+    rows = db.execute(_SQL["untold"], {"location": location})
+    return tuple(islice(_all_read(rows), limit))
 
 
 def told(db: sqlite3.Connection, keys: Sequence[RecordKey]) -> None:

@@ -27,9 +27,10 @@ UPDATE record_key SET untold = 1;
 SELECT DISTINCT record_key.location FROM record_key WHERE record_key.untold = 1 ORDER BY record_key.location;
 
 -- name: untold
+-- Streamed.
 SELECT record_key.key FROM record_key
 WHERE record_key.location = :location AND record_key.untold = 1
-ORDER BY record_key.op_id LIMIT :limit;
+ORDER BY record_key.op_id;
 
 -- name: told
 UPDATE record_key SET untold = 0 WHERE op_id = :op_id AND key = :key;

@@ -4,10 +4,11 @@ Invariant: a key is told until the hub says that it keeps it; what other nodes o
 was destroyed, is heard within `ASK_AGAIN_S` of a session, and in every new one. Nothing of it waits for, or delays, a sale.
 """
 
+import contextlib
 import sqlite3
 from collections.abc import Callable, Collection
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -16,17 +17,27 @@ from node.replica import sealed
 from node.replica.sealed import Announced, Place
 from node.sealing.own_keys import OwnKeys
 from node.sealing.rewrapping import Rewrapping
+from protocol.errors import ProtocolError
 from protocol.frames.feed import Page
 from protocol.frames.keys import AskKeys, KeepKeys, Keys, KeysKept
 from protocol.frames.repair import Answer
-from protocol.ids import Epoch, Location
+from protocol.ids import Epoch, Location, NodeId
 from protocol.limits import RECORD_KEYS_PER_FRAME_MAX
+from protocol.sealed_keys import RecordKey, read_sealer
 from runtime.store import Store
 
 ASK_AGAIN_S: Final = 60.0
 ASK_SOON_S: Final = 2.0
 
 _log = structlog.get_logger(__name__)
+
+
+class _Sealer(NamedTuple):
+    """A node that seals at a location, and its key."""
+
+    name: str
+    node: NodeId
+    public: bytes
 
 
 class Keeping:
@@ -59,6 +70,8 @@ class Keeping:
         self._handed: KeepKeys | None = None
         self._asked_at_s: dict[Location, float] = {}
         self._more: set[Location] = set()
+        self._is_news = False
+        """Whether something was heard since all records were gone over."""
 
     def begin(self, epoch: Epoch, *, is_offered: bool) -> None:
         """Both sides agree where they stand. A hub that keeps no keys is told and asked nothing."""
@@ -84,8 +97,9 @@ class Keeping:
                 if handed.announcement:
                     self._announced = (await self._own.pairs())[0].public
                 await self._store.write(partial(sealed.told, keys=handed.keys), background=True)
-                if handed.keys and not await self._store.read(sealed.locations_untold):
-                    await self._rewrapping.run()  # an older key of ours may be needed no more
+                # An older key of ours may be needed no more.
+                if handed.keys and len(await self._own.pairs()) > 1:
+                    await self._rewrapping.run()
             case Keys():
                 await self._take(answer)
             case _:
@@ -100,13 +114,16 @@ class Keeping:
     async def _to_tell(self) -> KeepKeys | None:
         public = (await self._own.pairs())[0].public
         announcement = b"" if public == self._announced else await self._own.announcement()
-        places = await self._store.read(sealed.locations_untold)
-        if not announcement and not places:
+        place, keys = min(self._places()), tuple[RecordKey, ...]()
+        for location in await self._store.read(sealed.locations_untold):
+            found = await self._store.read(
+                partial(sealed.untold, location=location, limit=RECORD_KEYS_PER_FRAME_MAX)
+            )
+            if found:
+                place, keys = location, found
+                break
+        if not announcement and not keys:
             return None
-        place = places[0] if places else min(self._places())
-        keys = await self._store.read(
-            partial(sealed.untold, location=place, limit=RECORD_KEYS_PER_FRAME_MAX)
-        )
         self._handed = KeepKeys(announcement, place, keys)
         return self._handed
 
@@ -132,19 +149,30 @@ class Keeping:
         await self._store.write(partial(_take, answer=keys, read=read), background=True)
         if keys.more:
             self._more.add(keys.location)
-        if before != keys.sealers:
-            self._tell_of_change(keys.location, before, keys.sealers)
-        if keys.keys or before != keys.sealers:
+        known, now = self._sealers(before), self._sealers(keys.sealers)
+        if known and known != now:
+            self._tell_of_change(keys.location, known, now)
+        self._is_news |= bool(keys.keys) or known != now
+        # All pages first: to go over all records after each would take a spare's whole day.
+        if self._is_news and not keys.more:
+            self._is_news = False
             await self._rewrapping.run()
 
-    def _tell_of_change(
-        self, location: Location, before: Collection[Announced], now: Collection[Announced]
-    ) -> None:
+    def _sealers(self, told: Collection[Announced]) -> set[_Sealer]:
+        """Who of those that a hub told are nodes of this chain; a certificate that was renewed makes none another."""
+        found, hub = set(), self._local.identity.hub_public_key
+        for certificate, announcement in told:
+            with contextlib.suppress(ProtocolError):
+                sealer = read_sealer(certificate, announcement, hub)
+                found.add(_Sealer(sealer.certificate.name, sealer.certificate.node, sealer.public))
+        return found
+
+    def _tell_of_change(self, location: Location, before: set[_Sealer], now: set[_Sealer]) -> None:
         _log.warning(
             "who may open what is sealed at a location has changed",
             location=location,
-            nodes_before=len(before),
-            nodes_now=len(now),
+            came=sorted(each.name for each in now - before),
+            left=sorted(each.name for each in before - now),
         )
 
     def _places(self) -> Collection[Location]:

@@ -20,7 +20,7 @@ from node.sealing.own_keys import OwnKeys
 from protocol.certificate import Certificate
 from protocol.errors import ProtocolError
 from protocol.ids import ChainId, Location, NodeId
-from protocol.limits import WRAPS_MAX
+from protocol.limits import INT_MAX, WRAPS_MAX
 from protocol.sealed_keys import RecordKey, may_seal_for, read_sealer, wrapped_for
 from protocol.sealing import Binding, KeyPair, key_id
 from runtime.store import Store
@@ -113,9 +113,10 @@ class Rewrapping:
                 _rewrapped, found, chain, location, pairs, readers, self._world.random_bytes
             )
             news = await asyncio.to_thread(work)
-            await self._store.write(
-                partial(_keep_all, location=location, keys=news), background=True
-            )
+            if news:
+                await self._store.write(
+                    partial(_keep_all, location=location, keys=news), background=True
+                )
             rewrapped, unopened = rewrapped + len(news), unopened + len(found) - len(news)
 
     async def _need_newest_alone(self, pairs: Sequence[KeyPair]) -> bool:
@@ -158,7 +159,8 @@ def _rewrapped(
             data_key = key.opened(binding, pairs)
         except ProtocolError:
             data_key = None  # damaged, or another record's: left as it is, for whoever can open another wrap of it
-        if data_key is not None:
+        # A node of the location may have said that its word is the last.
+        if data_key is not None and key.version < INT_MAX:
             seeds = [random_bytes(32) for _ in readers]
             wraps = wrapped_for(data_key, binding, readers, seeds)
             news.append(RecordKey(key.op_id, key.version + 1, wraps))

@@ -1,14 +1,17 @@
 """Sealed details between a hub and the nodes of a location: who opens them, what is erased, changed keys, lost machines."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from hub import sealed_records
 from node.commands.requests import Authority, Caller, Line, Movement, Person, Refusal
+from node.replica import sealed
 from protocol.access.table import PersonRole
+from protocol.frames.keys import Keys, KeysKept
 from protocol.ids import Location, Lot, OpId, Sku
 from protocol.movements import MoveKind
 from protocol.sealing import recovery_pair
@@ -298,6 +301,30 @@ async def test_a_node_whose_own_key_was_damaged_makes_another_and_reaches_the_hu
     assert await opens(shop, before) == PATIENT
 
 
+async def test_a_damaged_key_of_a_record_is_not_handed_in_again_and_again(here: Here) -> None:
+    shop = await here.node("S01")
+    await with_recovery(here, shop)
+    await dispense(shop, "k1")
+    await eventually(lambda: handed_in(shop), True)
+    await asks_now(shop)  # and hears it from the hub, which will not tell it again
+    await eventually(lambda: heard_upto(shop), 1)
+    await shop.writes("UPDATE record_key SET key = x'00', untold = 1")
+    await asks_now(shop)
+    for number in range(5):
+        await shop.sells("apple", 1, key=number)
+        await eventually(shop.is_settled, True)
+    empty = [each for each in shop.heard if isinstance(each, KeysKept) and not each.count]
+    assert len(empty) == 1, "the word of the node's own key goes without any"
+    await dispense(shop, "k2")
+
+    async def untold() -> int:
+        sql = "SELECT count(*) FROM record_key WHERE untold = 1"
+        return int((await shop.asks(sql))[0][0])
+
+    await eventually(untold, 1)
+    assert len(await shop.problems()) == 1
+
+
 async def test_two_changes_of_a_key_at_once_destroy_none_that_is_needed(here: Here) -> None:
     shop = await here.node("S01")
     await with_recovery(here, shop)
@@ -312,3 +339,40 @@ async def test_two_changes_of_a_key_at_once_destroy_none_that_is_needed(here: He
     await shop.node.sealed.change_key()
     await eventually(lambda: own_keys(shop), 1)
     assert await opens(shop, id_) == PATIENT
+
+
+def suspicions(said: Sequence[Mapping[str, Any]]) -> list[tuple[object, object, object]]:
+    """Where it was said that others seal than before: who came, and who left."""
+    found = [each for each in said if "has changed" in each["event"]]
+    return [(each["location"], each["came"], each["left"]) for each in found]
+
+
+async def test_who_opens_what_is_sealed_is_told_when_it_changes_and_not_when_it_is_first_heard(
+    here: Here,
+) -> None:
+    with capture_logs() as said:
+        shop = await here.node("S01")
+        await with_recovery(here, shop)
+        await dispense(shop, "k1")
+        await eventually(lambda: handed_in(shop), True)
+        for _ in range(3):
+            await asks_now(shop)
+            await shop.hears(Keys)
+        await eventually(lambda: heard_of(shop), 1)
+        assert suspicions(said) == []
+        await with_recovery(here, shop, await here.node("S01b", writes=("S01",)))
+        await asks_now(shop)
+        await eventually(lambda: heard_of(shop), 2)
+        assert suspicions(said) == [("S01", ["S01b"], [])]
+
+
+async def heard_upto(node: NodeHere) -> int:
+    """How far the hub's keys of S01 were read."""
+    found = await node.node._store.read(lambda db: sealed.place(db, Location("S01")))
+    return found.upto
+
+
+async def heard_of(node: NodeHere) -> int:
+    """How many nodes the hub has said to seal at S01."""
+    found = await node.node._store.read(lambda db: sealed.place(db, Location("S01")))
+    return len(found.sealers)
