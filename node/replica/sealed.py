@@ -62,8 +62,13 @@ def keep(db: sqlite3.Connection, location: Location, key: RecordKey) -> bool:
 
 
 def take(db: sqlite3.Connection, location: Location, keys: Iterable[RecordKey]) -> None:
-    """Hold what the hub keeps, where it stands; where another does, the hub is to be told that one."""
+    """Hold what the hub keeps, where it stands; where another does, the hub is to be told that one.
+
+    The key of another location's record is passed over: a node of this one could else destroy it, at a node of both.
+    """
     for key in keys:
+        if db.execute(_SQL["elsewhere"], {"op_id": key.op_id, "location": location}).fetchone():
+            continue
         if not _join(db, location, key, untold=False) and key_of(db, key.op_id) != key:
             db.execute(_SQL["untell"], {"op_id": key.op_id})
 

@@ -12,6 +12,9 @@ WHERE made < (SELECT kept.made FROM own_sealing_key AS kept WHERE kept.public = 
 -- name: one
 SELECT record_key.key FROM record_key WHERE record_key.op_id = :op_id;
 
+-- name: elsewhere
+SELECT 1 FROM record_key WHERE record_key.op_id = :op_id AND record_key.location <> :location;
+
 -- name: keep
 INSERT INTO record_key (op_id, location, key, readers, untold)
 VALUES (:op_id, :location, :key, :readers, :untold)

@@ -49,6 +49,14 @@ def test_what_stands_against_the_hub_is_told_to_it(db: sqlite3.Connection) -> No
     assert sealed.key_of(db, key_of(2).op_id) == key_of(2)
 
 
+def test_the_nodes_of_another_location_have_no_say_in_a_key(db: sqlite3.Connection) -> None:
+    sealed.keep(db, S01, key_of(1))
+    sealed.told(db, [key_of(1)])
+    sealed.take(db, Location("S02"), [destroyed(key_of(1).op_id)])
+    assert sealed.key_of(db, key_of(1).op_id) == key_of(1)
+    assert sealed.locations_untold(db) == []
+
+
 def test_a_hub_with_another_history_is_told_everything_again(db: sqlite3.Connection) -> None:
     sealed.keep(db, S01, key_of(1))
     sealed.told(db, [key_of(1)])
