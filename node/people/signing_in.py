@@ -126,7 +126,8 @@ class SignIns:
         await self._check_trust(who[0], who[1].role)
         await self.forgive(who[0].username)
         person = self._roster.person(who[1].location, who[0].id)
-        if person is None:
+        # Who left the shop without being switched off is nobody's second person.
+        if person is None or person.role is None:
             raise Refusal("unauthenticated", _WRONG)
         token = new_token("witness")
         until_s = self._world.monotonic_s() + WITNESS_S_MAX

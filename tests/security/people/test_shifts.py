@@ -148,6 +148,18 @@ async def test_in_a_shift_the_witness_shows_their_pin(
     assert (await record(till, "5", herself, **alone)).code == "witness_required"
 
 
+async def test_whoever_is_nothing_here_any_more_is_no_witness(
+    till: ApiCaller, operator: ApiCaller, staffed: dict[str, str]
+) -> None:
+    shown = {"username": "cleo", "pin": OTHER_PIN}
+    assert (await till.ask("POST", "/v1/witnesses", json=shown)).status == 201
+    at = f"/v1/users/{staffed['cleo']}/grant"
+    body = {"location": "S01", "role": None}
+    assert (await operator.ask("POST", at, json=body)).status == 200
+    reply = await till.ask("POST", "/v1/witnesses", json=shown)
+    assert (reply.status, reply.code) == (401, "unauthenticated")
+
+
 async def test_where_nobody_signs_on_a_witness_is_a_name_as_before(
     till: ApiCaller, node: Node
 ) -> None:
