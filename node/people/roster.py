@@ -102,13 +102,14 @@ class Roster:
             self._posts_of.setdefault(post.user, {})[post.location] = post
 
     def named(self, username: str) -> User | None:
-        """Whoever signs in by a name. Where two shops made it apart, head office's first, then the earlier."""
+        """Whoever signs in by a name. Where two shops made it apart, who is something here, then head office's, then the earlier."""
         found = (self.users[id_] for id_ in self._by_name.get(username, ()))
-        return min(
-            found,
-            key=lambda one: (one.archived, one.location is not None, one.created_ms, one.id),
-            default=None,
-        )
+        return min(found, key=self._order, default=None)
+
+    def _order(self, user: User) -> tuple[bool, bool, bool, int, str]:
+        is_nothing_here = not self.posts_of(user.id)
+        is_of_shop = user.location is not None
+        return user.archived, is_nothing_here, is_of_shop, user.created_ms, user.id
 
     def is_taken(self, username: str) -> bool:
         """Whether anybody has, or had, a name."""

@@ -62,6 +62,27 @@ async def test_a_shop_lets_its_own_people_in_and_makes_more_while_the_hub_is_awa
     )
 
 
+async def test_a_name_that_two_shops_gave_apart_signs_its_own_in_at_each(here: Here) -> None:
+    shop, other = await here.node("S01"), await here.node("S02")
+    await settled(shop, other)
+    await here.hub.stop()
+    both = {"S01": people_of(shop), "S02": people_of(other)}
+    ids = {}
+    for location, people in both.items():
+        who = new("sam", PersonRole.CLERK, location)
+        ids[location], _ = await people.create(OPERATOR, who, PASSWORD)
+    await here.hub.start()
+    await settled(shop, other)
+    for location, people in both.items():
+        await eventually(lambda people=people: _named(people, "sam"), 2)
+        begun = await people.sign_ins.sign_in("sam", PASSWORD, None)
+        assert begun.person.id == ids[location]
+
+
+async def _named(people: People, username: str) -> int:
+    return sum(one.username == username for one in people.roster.users.values())
+
+
 async def test_s26_whoever_the_office_switches_off_is_out_at_the_shop_once_it_hears(
     here: Here,
 ) -> None:
