@@ -90,12 +90,15 @@ class CheckpointKeeper:
             return 0
         self._metrics.histories_differ.inc()
         if record not in self._noted and len(self._noted) < _REMEMBERED_MAX:
-            self._noted.add(record)
             said = {"number": held.number, "theirs": record, "ours": here, "name": node.name}
             told = Note(Action.HISTORY_DIFFERS, Entity("node", node.node.hex()), said)
             await self._store.add_note(HubNote(self._world.now_ms(), "hub", told))
+            self._noted.add(
+                record
+            )  # not before it is durable: else a full disk would have kept it out for good
         _log.warning(
-            "a node keeps a checkpoint that this hub signed and does not have: its database was changed or put back",
+            "a node keeps a checkpoint that this hub signed and does not have: its folder or machine was put back without "
+            "`everstock-hub restore`, or its database was changed: run `everstock-hub verify`",
             node=node.name,
             number=held.number,
         )

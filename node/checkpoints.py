@@ -191,4 +191,7 @@ class CheckpointKeeper:
             Action.HISTORY_DIFFERS, Entity("hub", who.chain.hex()), {"why": detail, **proof}
         )
         note(db, here, Who(name, name), told)
-        _log.warning("the hub tells two histories", why=detail)
+        _log.warning(
+            "the hub tells two histories: it was put back without `everstock-hub restore`, or its database was changed",
+            why=detail,
+        )

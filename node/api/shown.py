@@ -286,7 +286,8 @@ class Incident(Shown):
         "history_gap", "digest_mismatch", "scope_mended", "scope_read_again", "history_differs"
     ]
     """`history_gap`: the hub lost operations that were cut off this log; count what they were about. The others: rows
-    differed from the hub's (`digest_mismatch`), and were fetched one by one or with their whole scope. `history_differs`: the hub signed two histories, see the audit."""
+    differed from the hub's (`digest_mismatch`), and were fetched one by one or with their whole scope. `history_differs`: the hub
+    signed two histories: it was put back without `everstock-hub restore`, or its database was changed; the audit has both."""
     detail: str
     at: Time
 
