@@ -1,6 +1,7 @@
 """`python -m tests.soak`: run a soak and say whether everything stayed flat and every unit is there.
 
 Exit code 0: flat, all replicas agree with the tills. 1: something grows, differs, or ended by itself.
+130: it was interrupted, and has taken its daemons along.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from tests.soak.run import Plan, Soak
 from tests.soak.tills import SoakError
 
 REPORT_COLUMNS: Final = 130
+EXIT_INTERRUPTED: Final = 130
 FAILURES: Final = (
     SoakError,
     ReckoningError,
@@ -67,17 +69,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             folder = given.folder
             folder.mkdir(parents=True)
-        return run(soak(plan, folder, given.json))
+        try:
+            return run(soak(plan, folder, given.json))
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            print("interrupted: nothing can be said of it", file=sys.stderr)
+            return EXIT_INTERRUPTED
 
 
 async def soak(plan: Plan, folder: Path, file: Path | None) -> int:
     """Run one soak in an empty folder, and print its tables; returns the exit code."""
     console = Console(soft_wrap=True, highlight=False, width=REPORT_COLUMNS)
-    console.print(f"{plan}, in {folder}")
     this = asyncio.current_task()
     assert this is not None
     # Ended by a service manager or a timeout, it takes its daemons along as on Ctrl-C.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
+    console.print(f"{plan}, in {folder}")
     with ExitStack() as stack:
         out = None if file is None else stack.enter_context(file.open("w"))
         async with LocalChain(folder) as chain:

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from deploy.process import CHECKOUT
 from tests.soak import report
+from tests.soak.__main__ import EXIT_INTERRUPTED
 from tests.soak.samples import Sample, quantile, read_process, tasks_of
 from tests.soak.trend import TOLERANCES, Point, slope_per_hour, trend
 
@@ -137,3 +139,24 @@ def test_a_short_soak_loses_nothing_and_leaves_nothing(tmp_path: Path) -> None:
     assert sum(sample["sales"] or 0 for sample in samples) > 2_000
     assert lines[-1] == {"what": "end", "wrong": []}
     assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM])
+def test_a_soak_that_is_interrupted_says_so_and_leaves_nothing(
+    signal_: signal.Signals, tmp_path: Path
+) -> None:
+    with subprocess.Popen(
+        [*(sys.executable, "-m", "tests.soak"), "--minutes", "5", "--nodes", "1"],
+        cwd=CHECKOUT,
+        env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as soak:
+        assert soak.stdout is not None
+        assert soak.stdout.readline().startswith("Plan(")
+        soak.send_signal(signal_)
+        _, said = soak.communicate(timeout=60)
+    assert said == "interrupted: nothing can be said of it\n"
+    assert soak.returncode == EXIT_INTERRUPTED
+    assert list(tmp_path.iterdir()) == []
