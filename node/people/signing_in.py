@@ -254,7 +254,10 @@ class SignIns:
     def sweep(self) -> None:
         """Let exactly those in whose sessions stand."""
         standing: dict[bytes, SignedIn] = {}
+        now_s, now_ms = self._world.monotonic_s(), self._world.now_ms()
         for session in self._sessions.values():
+            if now_s >= self._until_s[session.digest] or now_ms >= session.expires_at:
+                continue  # nobody asks by it any more, and what it opened ends
             key = (session.location, session.person)
             person = self._roster.person(*key) if self._holds(session.location) else None
             if person is not None and self._roster.changed_at.get(key) == session.proof:

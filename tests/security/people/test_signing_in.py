@@ -198,6 +198,20 @@ async def test_s26_a_session_ends_after_a_day_of_work_and_no_clock_lengthens_it(
     assert (await ann.ask("GET", ME)).status == 401
 
 
+async def test_s26_a_stream_ends_with_the_time_of_the_session_that_opened_it(
+    operator: ApiCaller, http: Http, node: Node, clock: Clock
+) -> None:
+    await hire(operator, "ann", "cashier")
+    ann = await signed_in(http, "ann")
+    async with _stream(ann) as stream:
+        clock.passes(SESSION_S_MAX - 1)
+        await node.people.look()
+        assert not stream.at_eof()
+        clock.passes(2)
+        await node.people.look()
+        await _ends(stream)
+
+
 async def test_s26_a_session_lives_through_a_restart(
     operator: ApiCaller,
     http: Http,
