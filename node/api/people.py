@@ -48,6 +48,7 @@ from node.replica.cursors import read_texts, write_cursor
 from protocol.access.people import Places, places_of, reach_of
 from protocol.access.table import Reach, action
 from runtime.doors import is_from_elsewhere
+from runtime.strangers import count_try, forgive_try
 
 Begun = Annotated[web.Response, Answers(BegunShown, status=201)]
 Made = Annotated[web.Response, Answers(UserMade, status=201)]
@@ -57,12 +58,13 @@ _CONTACT: Final = action("contact.read")
 
 
 async def sign_up(
-    node: Node, body: SignUpBody
+    request: web.Request, node: Node, body: SignUpBody
 ) -> Annotated[web.Response, Answers(Pending, status=202)]:
     """Ask for an account. It has no rights until somebody grants them.
 
     The answer is the same whether or not the name was free; whoever grants sees what there is.
     """
+    count_try(request)
     location = body.location or _only_location(node)
     new = NewUser(body.username, body.display_name, body.email, location, None)
     await node.people.sign_up(new, body.password)
@@ -75,9 +77,11 @@ async def log_in(request: web.Request, node: Node, body: LoginBody) -> Begun:
     Whatever is wrong has the same answer. A name that was tried in vain too often is locked for a while, whether or not
     there is anybody of it.
     """
+    count_try(request)
     begun = await node.people.sign_ins.sign_in(
         body.username, body.password, body.location, for_lan=is_from_elsewhere(request)
     )
+    forgive_try(request)
     return answer(begun_json(begun), status=201)
 
 
@@ -258,10 +262,11 @@ def _only_location(node: Node) -> str:
 
 
 _SIGNING_IN: Final = ("unauthenticated", "rate_limited", "forbidden", "unavailable", "disk_full")
+_SIGNING_UP: Final = ("rate_limited", "forbidden", "unavailable", "disk_full")
 _OF_PEOPLE: Final = ("forbidden", "not_found", "disk_full")
 
 PEOPLE_ROUTES: Final = (
-    Route("POST", "/v1/signup", sign_up, ("forbidden", "unavailable", "disk_full"), is_open=True),
+    Route("POST", "/v1/signup", sign_up, _SIGNING_UP, is_open=True),
     Route("POST", "/v1/login", log_in, _SIGNING_IN, is_open=True),
     Route("POST", "/v1/logout", log_out, ("forbidden", "disk_full"), is_own=True),
     Route("GET", "/v1/me", show_me, is_own=True),

@@ -18,6 +18,7 @@ from protocol.limits import (
     SIGN_IN_LOCK_S,
     USERNAME_CHARS_MAX,
 )
+from runtime.strangers import SIGN_IN, THROTTLE, clock_s
 from tests.node.api.caller import ApiCaller, Http
 from tests.node.enrolled import Shop
 from tests.security.people.staff import HOUR_MS, PASSWORD, Clock, hire, log_in, quickly, signed_in
@@ -50,6 +51,31 @@ async def test_s22_guesses_at_one_name_are_limited_however_many_come_at_once(
     assert codes[401] + codes[429] == 50
     late = await log_in(http, "ann")
     assert (late.status, late.code) == (429, "rate_limited")
+
+
+async def test_s22_who_tries_ever_other_names_is_slowed_down_by_address_and_keeps_no_till_waiting(
+    operator: ApiCaller, till: ApiCaller, http: Http
+) -> None:
+    await hire(operator, "ann", "cashier")
+    assert SIGN_IN.per_address is not None
+    for _ in range(SIGN_IN.per_address.burst):
+        http.app[THROTTLE].take(SIGN_IN, clock_s() + 3_600, address="127.0.0.1")
+    replies = [await log_in(http, name) for name in ("ann", "nobody")]
+    for reply in (*replies, await sign_up(http, "bob")):
+        assert (reply.status, reply.code) == (429, "rate_limited")
+        assert int(reply.headers["Retry-After"]) >= 1
+    assert (await till.ask("GET", "/v1/stock")).status == 200
+
+
+async def test_s22_whoever_signs_in_uses_up_nothing_of_their_address(
+    operator: ApiCaller, http: Http
+) -> None:
+    await hire(operator, "ann", "cashier")
+    for _ in range(3):
+        await signed_in(http, "ann")
+    assert len(http.app[THROTTLE]) == 0
+    await log_in(http, "ann", OTHER)
+    assert len(http.app[THROTTLE]) == 1
 
 
 async def test_s22_a_name_opens_again_after_its_wait_and_a_manager_opens_it_at_once(
