@@ -146,7 +146,12 @@ def _put(target: IO[bytes], line: Mapping[str, object]) -> None:
 
 # --- on another machine -------------------------------------------------------------------------------------------
 
-_Bytes = Annotated[bytes, BeforeValidator(bytes.fromhex)]
+
+def _from_hex(value: object) -> object:
+    return bytes.fromhex(value) if isinstance(value, str) else value
+
+
+_Bytes = Annotated[bytes, BeforeValidator(_from_hex)]
 
 
 class _Line(BaseModel):

@@ -236,7 +236,14 @@ def test_a_shorter_piece_of_a_file_proves_what_it_holds(exported: Path, tmp_path
     assert (verified(file)["first"], verified(file)["witnessed"]) == (4, None)
 
 
-@pytest.mark.parametrize("text", ["", "{}\n", "no json\n", "{}", '{"everstock_audit": 2}\n'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{}\n", "no json\n", "{}", '{"everstock_audit": 2}\n', "[" * 60_000 + "\n"),
+        *('{"head": 5, "receipt": null, "checkpoint": null}\n', '{"head": null}\n'),
+        '{"head": "", "receipt": {}, "checkpoint": []}\n',
+    ],
+)
 def test_what_is_no_such_file_is_said_to_be_none(tmp_path: Path, text: str) -> None:
     file = tmp_path / "other.jsonl"
     file.write_text(text)
