@@ -111,7 +111,7 @@ def open_sealed(
     Needs no hub and no node. Prints one JSON object a record, in clear. Ends with 1 where this key did not open one.
     """
     pair, failed = _pair_of(recovery_key_file), 0
-    with file.open(encoding="utf-8") as lines:
+    with file.open(encoding="utf-8", errors="replace") as lines:
         while line := lines.readline(LINE_CHARS_MAX):
             opened = sealed_records.open_line(line, pair)
             if opened.details is None:

@@ -90,7 +90,7 @@ def open_line(line: str, pair: KeyPair) -> Opened:
         ProtocolError: `bad_value` for what is no line of one.
     """
     try:
-        record = Record.model_validate(json.loads(line))
+        record = Record.model_validate_json(line)
         key = record_key_from_wire(unpack(record.key))
     except (ValidationError, ValueError) as error:
         raise ProtocolError(Code.BAD_VALUE, "this is no export of sealed records") from error

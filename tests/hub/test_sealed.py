@@ -1,6 +1,5 @@
 """The chain's recovery key and sealed records at the hub: made once, kept nowhere, opened elsewhere."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -126,9 +125,9 @@ async def test_a_recovery_key_is_taken_by_the_fleet_once(running: Running) -> No
 def test_an_export_that_is_none_is_refused_in_a_sentence(tmp_path: Path) -> None:
     key = tmp_path / "key.txt"
     hub("init", "--data", tmp_path / "hub", "--recovery-key-file", key)
-    for content in ("{}", "not json", json.dumps({"chain": "00"})):
+    for content in (b"{}", b"not json", b'{"chain": "00"}', b"[" * 60_000, b"\xff\xfe{}"):
         export = tmp_path / "export.jsonl"
-        export.write_text(content)
+        export.write_bytes(content)
         done = hub("open-sealed", "--recovery-key-file", key, export)
         assert (done.returncode, done.stdout) == (2, ""), done
         assert "no export" in done.stderr
