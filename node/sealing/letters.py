@@ -161,7 +161,9 @@ class Letters:
             letter.chain, id_, letter_digest(found.sent), letter.to, caller.by, here.now_ms
         )
         signed = self._own.signed_receipt(receipt)
-        edit_id = op_id(here.chain, letter.to, caller.by, f"{commands.ROUTE}/read", id_.hex())
+        # Of another node of the location it is another receipt: its time and signature differ.
+        key = f"{id_.hex()}@{here.certificate.node.hex()}"
+        edit_id = op_id(here.chain, letter.to, caller.by, f"{commands.ROUTE}/read", key)
         await self._write(
             lambda db: commands.note_read(
                 db, self._here(), caller, self._again(db, caller, id_), signed, edit_id

@@ -217,3 +217,31 @@ async def test_a_third_shop_has_none_of_it(here: Here) -> None:
     await eventually(lambda: texts(second, BOB), [TEXT])
     await eventually(third.is_settled, True)
     assert await third.asks("SELECT * FROM document WHERE collection = 'messages'") == []
+
+
+async def test_who_reads_one_at_two_nodes_of_a_shop_that_is_cut_off_makes_no_exception(
+    here: Here,
+) -> None:
+    first, second = await two_shops(here)
+    id_ = await introduced(first)
+    standby = await here.node("S02b", writes=("S02",))
+    nodes = (first, second, standby)
+    for node in nodes:
+        await eventually(node.is_settled, True)
+    await eventually(lambda: texts(second, BOB), [TEXT])
+    await eventually(lambda: count_of(standby), 1)
+    await here.hub.stop()
+    for node in (second, standby):
+        assert len((await node.node.letters.note_read(BOB, id_))["receipts"]) == 1
+    await here.hub.start()
+    for node in nodes:
+        await eventually(node.is_settled, True)
+    await eventually(lambda: read_by(first, id_), ["bob"])
+    for node in nodes:
+        assert await node.asks("SELECT code FROM quarantined") == []
+
+
+async def count_of(node: NodeHere) -> int:
+    """How many letters there are."""
+    sql = "SELECT count(*) FROM document WHERE collection = 'messages'"
+    return int((await node.asks(sql))[0][0])
