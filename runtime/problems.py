@@ -53,14 +53,24 @@ STATUS_BY_CODE: Mapping[str, int] = {
     "disk_full": 507,
 }
 # Where aiohttp raises by status, the most general code of that status speaks.
-_CODE_BY_STATUS = {
-    status: code
-    for code, status in STATUS_BY_CODE.items()
-    if code not in {"idempotency_key_missing", "malformed_body", "foreign_origin"}
-    and code not in {"insufficient_stock", "lot_not_usable", "idempotency_key_reused"}
-    and code not in {"ambiguous_barcode", "unknown_barcode", "witness_required"}
-    and code not in {"movements_not_held", "shift_required"}
-    and code not in {"sealed_unreadable", "sealing_unavailable"}
+_CODE_BY_STATUS: Mapping[int, str] = {
+    400: "bad_request",
+    401: "unauthenticated",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "request_timeout",
+    409: "conflict",
+    410: "sealed_erased",
+    412: "precondition_failed",
+    413: "too_large",
+    415: "unsupported_media_type",
+    421: "foreign_host",
+    422: "validation_failed",
+    429: "rate_limited",
+    500: "internal",
+    503: "unavailable",
+    507: "disk_full",
 }
 _SENTENCE_BY_CODE = {
     "not_found": "There is nothing at this address.",

@@ -8,7 +8,13 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from pydantic import BaseModel, ConfigDict
 
-from runtime.problems import STATUS_BY_CODE, Problem, problem_of, problems_middleware
+from runtime.problems import (
+    STATUS_BY_CODE,
+    Problem,
+    problem_of,
+    problem_of_http,
+    problems_middleware,
+)
 from runtime.store import SchemaTooNew, StoreFull, StoreUnavailable
 
 MEMBERS = {"type", "title", "status", "code", "detail", "errors"}
@@ -158,6 +164,13 @@ async def test_a_half_sent_answer_is_cut_not_followed_by_another(
     with pytest.raises(Exception, match=r"not enough data|TransferEncodingError"):
         await answer.read()
     assert "was cut short" in caplog.text
+
+
+@pytest.mark.parametrize("status", sorted(set(STATUS_BY_CODE.values())))
+def test_an_error_of_the_library_is_told_by_a_code_of_its_status(status: int) -> None:
+    error = web.HTTPException()
+    error.set_status(status)
+    assert STATUS_BY_CODE[problem_of_http(error).code] == status
 
 
 def test_every_code_has_a_status_of_an_error() -> None:
