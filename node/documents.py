@@ -139,11 +139,11 @@ class Documents:
 
     def _sees(self, caller: Caller, collection: Collection) -> Callable[[Held], bool]:
         """Whether a document is shown to a caller: to whoever may read one of its locations'."""
-        certificate, right = self._here().certificate, action(f"{collection.name}.read")
+        right = action(f"{collection.name}.read")
         if not collection.locations:
             return lambda _: has_right(caller, right)
         return lambda held: sees(
-            caller, certificate, right, locations_of(collection, values_of(collection, held))
+            caller, right, locations_of(collection, values_of(collection, held))
         )
 
 

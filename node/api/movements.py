@@ -110,15 +110,15 @@ async def show_list(node: Node, caller: Caller, asked: MovementsAsked) -> Page:
 async def show(node: Node, caller: Caller, address: MovementAddress) -> One:
     """Show one movement."""
     found = await node.reading.movement(movement_id(address))
-    if found is None or not _sees(node, caller, found):
+    if found is None or not _sees(caller, found):
         raise _not_found()
     return answer(_seen_by(caller, found))
 
 
-def _sees(node: Node, caller: Caller, shown: Mapping[str, object]) -> bool:
+def _sees(caller: Caller, shown: Mapping[str, object]) -> bool:
     if shown["location"] is None:  # of several; whoever may not see all is shown none of it
         return caller.person is None or not caller.person.locations
-    return sees(caller, node.certificate, _READ, frozenset({str(shown["location"])}))
+    return sees(caller, _READ, frozenset({str(shown["location"])}))
 
 
 def _seen_by(caller: Caller, shown: dict[str, object]) -> dict[str, object]:

@@ -111,7 +111,7 @@ def perform(
     if not seen.is_whole:
         raise Refusal("not_found", f"of this {asked.collection.one} only a part has come here yet")
     places = Resource(locations_of(asked.collection, seen.values), is_shared=True)
-    check_found(caller, here.certificate, right, places, missing=missing(asked.collection))
+    check_found(caller, right, places, missing=missing(asked.collection))
     try:
         steps = tuple(decide(seen))
     except StepRefused as refused:

@@ -89,7 +89,7 @@ def check_creates(work: Work, asked: Asked) -> None:
     places = locations_of(work.collection, asked)
     right = action(f"{work.collection.name}.create")
     # An internal order is the business of whoever it is for; a transfer, of whoever is at one of its ends.
-    check(work.caller, work.here.certificate, right, Resource(places, is_shared=bool(places)))
+    check(work.caller, right, Resource(places, is_shared=bool(places)))
 
 
 def check_changes(work: Work, held: Held) -> None:
@@ -107,7 +107,7 @@ def check_changes(work: Work, held: Held) -> None:
         owner = str(by) if at == work.here.certificate.name else f"{by}@{at}"
     resource = Resource(places, is_shared=bool(places), owner=owner)
     right = action(f"{collection.name}.change")
-    check_found(work.caller, work.here.certificate, right, resource, missing=missing(collection))
+    check_found(work.caller, right, resource, missing=missing(collection))
 
 
 def missing(collection: Collection) -> str:

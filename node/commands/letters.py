@@ -66,7 +66,7 @@ def check_reads(here: Here, caller: Caller) -> None:
     Raises:
         Refusal: `forbidden`.
     """
-    check(caller, here.certificate, READ, Resource(frozenset(here.certificate.writes)))
+    check(caller, READ, Resource(frozenset(here.certificate.writes)))
 
 
 def held(

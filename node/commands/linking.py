@@ -51,7 +51,7 @@ def link(
     request = answers.request_digest([asked.barcode, asked.pack])
     if (kept := answers.find(db, slot)) is not None:
         return repeat(kept, request)
-    check(caller, here.certificate, action("skus.link"))
+    check(caller, action("skus.link"))
     held = documents.one(db, SKUS, sku)
     if held is None:
         raise Refusal("not_found", "nobody has described this SKU; create it with its barcode")

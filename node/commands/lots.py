@@ -59,7 +59,7 @@ def recall(
     request = answers.request_digest(reason)
     if (kept := answers.find(db, slot)) is not None:
         return repeat(kept, request)
-    check(caller, here.certificate, action("lots.recall"))
+    check(caller, action("lots.recall"))
     if here.certificate.role is not Role.OFFICE:
         raise Refusal("forbidden", "only the office recalls a lot")
     work, edit_id = Work(db, here, caller, LOTS), op_id_of(here, slot)
@@ -98,7 +98,7 @@ def acknowledge(
     right = action("lots.acknowledge")
     require(caller, right)
     location = _location(here, given.location)
-    check(caller, here.certificate, right, Resource(frozenset({location})))
+    check(caller, right, Resource(frozenset({location})))
     held = documents.one(db, LOTS, id_)
     if held is None:
         raise Refusal("not_found", "there is no such lot here")

@@ -70,7 +70,7 @@ def record(
         return answering.repeat(kept, request)
     check_may_write(here, movement.location, movement.kind)
     places = Resource(frozenset({movement.location}))
-    check(caller, here.certificate, _RIGHTS[movement.kind], places)
+    check(caller, _RIGHTS[movement.kind], places)
     check_proved(caller, movement.witness)
     movement = in_base_units(db, movement, here.now_ms)
     id_ = op_id(here.chain, movement.location, caller.name, ROUTE, key)
@@ -174,9 +174,7 @@ def _to_reverse(
     found = movements.one(db, movement_id)
     if found is None:
         raise Refusal("not_found", _MISSING)
-    check_found(
-        caller, here.certificate, _RIGHTS[MoveKind.REVERSAL], _of(found.operation), missing=_MISSING
-    )
+    check_found(caller, _RIGHTS[MoveKind.REVERSAL], _of(found.operation), missing=_MISSING)
     check_proved(caller, witness)
     if witness is not None and (fault := witness_fault(caller.by, witness)):
         raise Refusal("witness_required", fault)

@@ -65,9 +65,7 @@ def require(caller: Caller, right: Action) -> None:
         raise Refusal("forbidden", why_not(caller, right))
 
 
-def check(
-    caller: Caller, certificate: Certificate, action: Action, resource: Resource = CHAIN
-) -> None:
+def check(caller: Caller, action: Action, resource: Resource = CHAIN) -> None:
     """Return if a caller may do something with a thing that the request itself names.
 
     Raises:
@@ -77,14 +75,7 @@ def check(
         raise Refusal("forbidden", why_not(caller, action))
 
 
-def check_found(
-    caller: Caller,
-    certificate: Certificate,
-    action: Action,
-    resource: Resource,
-    *,
-    missing: str,
-) -> None:
+def check_found(caller: Caller, action: Action, resource: Resource, *, missing: str) -> None:
     """The same of a thing that was found by its id: what is hidden from the caller is answered as what is not there.
 
     `missing` is the sentence of the answer where there is none.
@@ -101,9 +92,7 @@ def check_found(
             raise Refusal("forbidden", why_not(caller, action))
 
 
-def sees(
-    caller: Caller, certificate: Certificate, right: Action, locations: AbstractSet[str]
-) -> bool:
+def sees(caller: Caller, right: Action, locations: AbstractSet[str]) -> bool:
     """Whether a caller may read something that is of some locations, of which one is enough.
 
     What is of none is the whole chain's, and is read by whoever reads such things anywhere.

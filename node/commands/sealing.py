@@ -87,7 +87,7 @@ def _sealed(
     resource = Resource(frozenset({location}) if location else frozenset())
     if found is not None:
         # Before it is said whether anything is sealed with it: that too is only for those who may read it.
-        check_found(caller, here.certificate, right, resource, missing=_MISSING)
+        check_found(caller, right, resource, missing=_MISSING)
         if isinstance(box := found.operation.details.get(SEALED), bytes):
             return found.operation, location, box
     raise Refusal("not_found", _MISSING if found is None else "nothing is sealed with it")

@@ -66,7 +66,7 @@ def resolve(
     right = action("exceptions.resolve")
     require(caller, right)
     row = _row(db, id_, version)
-    check_found(caller, here.certificate, right, _of(row), missing=_MISSING)
+    check_found(caller, right, _of(row), missing=_MISSING)
     if not row.location and here.certificate.role is not Role.OFFICE:
         raise Refusal("forbidden", "only the office resolves what is about the whole chain")
     _say(Work(db, here, caller, RESOLUTIONS), slot, row, note)

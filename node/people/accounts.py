@@ -18,7 +18,7 @@ from node.people import roster
 from node.replica import documents
 from protocol.access.people import OFFICE_ROLES, Resource, outranks
 from protocol.access.table import PersonRole, action
-from protocol.certificate import Certificate, Role
+from protocol.certificate import Role
 from protocol.declarations.naming import EVERY_LOCATION, id_of
 from protocol.declarations.people import CREDENTIALS, POSTS, USERS
 from protocol.declarations.vocabulary import ARCHIVED, Collection
@@ -66,14 +66,14 @@ class Subject(NamedTuple):
     """The highest role that they hold anywhere, as far as this node knows."""
 
 
-def check_creates(caller: Caller, certificate: Certificate, new: NewUser) -> None:
+def check_creates(caller: Caller, new: NewUser) -> None:
     """Return if a caller may create somebody.
 
     Raises:
         Refusal: `forbidden`.
     """
     resource = Resource(frozenset({new.location}), role=new.role, person=new.username)
-    check(caller, certificate, action("users.create"), resource)
+    check(caller, action("users.create"), resource)
 
 
 def create(writing: Writing, new: NewUser, proof: Proof) -> str:
@@ -82,7 +82,7 @@ def create(writing: Writing, new: NewUser, proof: Proof) -> str:
     Raises:
         Refusal: `forbidden`, `validation_failed`.
     """
-    check_creates(writing.caller, writing.here.certificate, new)
+    check_creates(writing.caller, new)
     return _write_user(writing, new, proof)
 
 
@@ -205,7 +205,7 @@ def _check(
 ) -> None:
     places = frozenset({location})
     resource = Resource(places, role=role, person=username)
-    check(writing.caller, writing.here.certificate, action(f"users.{verb}"), resource)
+    check(writing.caller, action(f"users.{verb}"), resource)
 
 
 def _check_place(here: Here, location: str, role: PersonRole | None) -> None:

@@ -145,7 +145,7 @@ class People:
             Refusal: `forbidden`, `conflict` for a name that is taken, `validation_failed`, `unavailable`.
         """
         # Before anything else: who has a name is nobody's business who may not give one.
-        accounts.check_creates(caller, self._here().certificate, new)
+        accounts.check_creates(caller, new)
         given, proof = await self._proof(new.username, password, None)
         async with self._naming:
             if self._is_taken(new.username):
