@@ -78,6 +78,15 @@ def record_of(replica: ReplicaId, seq: Seq, body: bytes) -> Record:
     )
 
 
+def proves_somebody(body: bytes) -> bool:
+    """Whether an operation's bytes hold what a record of it hides: by them somebody's password or PIN can be guessed at."""
+    try:
+        effects = decode(body).effects
+    except ProtocolError:
+        return False  # what cannot be read here is no credential that anybody here could sign in by
+    return any(isinstance(each, FieldEffect) and _is_secret(each) for each in effects)
+
+
 def record_of_note(position: int, at_ms: int, actor: str, note: Note) -> Record:
     """The record that a note of the hub's is."""
     touched = frozenset[Entity]() if note.entity is None else frozenset({note.entity})
@@ -161,9 +170,13 @@ def _said(operation: Operation) -> tuple[Entity | None, list[Entity], dict[str, 
 
 
 def _shown(effect: FieldEffect) -> object:
+    return HIDDEN if _is_secret(effect) else effect.value
+
+
+def _is_secret(effect: FieldEffect) -> bool:
     declared = DECLARED.get(effect.collection)
     secret = {one.name for one in declared.fields if one.is_secret} if declared else set()
-    return HIDDEN if effect.field in secret and effect.value is not None else effect.value
+    return effect.field in secret and effect.value is not None
 
 
 def _touched(operation: Operation) -> set[Entity]:

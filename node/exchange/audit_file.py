@@ -3,6 +3,9 @@
 The file is text, one JSON object a line: what stands before the operations, each operation with the log's hash after it,
 what was signed. Bytes are hexadecimal. What is sealed stays sealed.
 
+Invariant: every operation is there whole, also one that sets a password: the hash of the log covers its bytes, and without
+them nothing before it would be proved. How many such there are is told, and the file is its owner's alone.
+
 Rule: it is read a line at a time, each of a bounded length; nothing in it is believed but what its signatures cover.
 """
 
@@ -23,7 +26,7 @@ from node.joining import KEY_NAME
 from node.replica import checkpoints, identity, log
 from node.replica.identity import NotJoined
 from node.reports.audit import row_of
-from protocol.audit import record_of
+from protocol.audit import proves_somebody, record_of
 from protocol.checkpoint import Head, Signer, contradiction, read_head, sign_head
 from protocol.errors import ProtocolError
 from protocol.evidence import Beginning, Ending, Entry, NotProved, Proved, Prover
@@ -52,6 +55,8 @@ class Range(NamedTuple):
     last: Seq
     is_cut: bool
     """Whether what was recorded before may have left the log."""
+    proving: int = 0
+    """How many of its operations hold what proves somebody: see `protocol.audit.proves_somebody`."""
 
 
 def export_audit(
@@ -65,14 +70,15 @@ def export_audit(
     key = _key(folder)
     with new_file(output) as target:
         _put(target, upkeep.read(folder, lambda db: _beginning(db, found)))
-        first = found.first
+        first, proving = found.first, 0
         while first <= found.last:
             page = upkeep.read(folder, partial(_entries, first=first, last=found.last))
             for entry in page:
-                _put(target, entry)
+                _put(target, _line_of(entry))
+            proving += sum(proves_somebody(entry.body) for entry in page)
             first = Seq(first + len(page))
         _put(target, upkeep.read(folder, lambda db: _ending(db, found, key)))
-    return found
+    return found._replace(proving=proving)
 
 
 def _key(folder: Folder) -> SigningKey:
@@ -115,11 +121,13 @@ def _beginning(db: sqlite3.Connection, found: Range) -> dict[str, object]:
     }
 
 
-def _entries(db: sqlite3.Connection, first: Seq, last: Seq) -> list[dict[str, object]]:
+def _entries(db: sqlite3.Connection, first: Seq, last: Seq) -> list[Entry]:
     rows = db.execute(_SQL["piece"], {"first": first, "last": last, "limit": _PAGE})
-    return [
-        {"seq": row["seq"], "body": row["body"].hex(), "hash": row["chain"].hex()} for row in rows
-    ]
+    return [Entry(row["seq"], row["body"], row["chain"]) for row in rows]
+
+
+def _line_of(entry: Entry) -> dict[str, object]:
+    return {"seq": entry.seq, "body": entry.body.hex(), "hash": entry.hash.hex()}
 
 
 def _ending(db: sqlite3.Connection, found: Range, key: SigningKey) -> dict[str, object]:

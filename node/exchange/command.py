@@ -191,7 +191,8 @@ def export_audit_range(
 ) -> None:
     """Write what this node recorded within a time, with the proof that nothing in it was changed.
 
-    `everstock-node verify --export FILE` checks it on any machine, without this node or the hub.
+    `everstock-node verify --export FILE` checks it on any machine, without this node or the hub. What sets a password or a
+    PIN is in it whole, as a hash: give it to nobody who should not try to guess them.
     """
     folder = upkeep.joined_folder(data)
     try:
@@ -203,6 +204,11 @@ def export_audit_range(
     sentence = f"Operations {found.first} to {found.last} of this node's log."
     if found.is_cut:
         sentence += " What was recorded before has left the log; the hub has it."
+    if found.proving:
+        sentence += (
+            f" {found.proving} of them set a password, a PIN or a badge and hold its hash, without which nothing before"
+            " them would be proved: keep the file from whoever should not try to guess them."
+        )
     typer.echo(sentence, err=True)
 
 

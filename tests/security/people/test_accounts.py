@@ -1,7 +1,9 @@
 """Accounts: asked for, made, granted; the names that they may have and the passwords that are made for them."""
 
+import asyncio
 import contextlib
 import sqlite3
+from pathlib import Path
 
 from node.node import Node
 from node.people.roster import Post
@@ -10,6 +12,7 @@ from protocol.limits import (
 )
 from tests.node.api.caller import ApiCaller, Http, Reply
 from tests.node.enrolled import Shop
+from tests.node.processes import call
 from tests.security.people.staff import PASSWORD, hire, log_in, signed_in
 
 ME = "/v1/me"
@@ -131,3 +134,22 @@ async def test_s8_nobody_reads_in_the_audit_what_proves_somebody(
             told = (await reader.ask("GET", f"/v1/audit?format={form}&entity=credentials")).body
             assert b"(set)" in told
             assert b"argon2" not in told
+
+
+async def test_s8_a_file_of_the_log_says_how_much_of_it_proves_somebody_and_shows_none_of_it(
+    operator: ApiCaller, http: Http, shop: Shop, tmp_path: Path
+) -> None:
+    """Without those operations' bytes nothing before them would be proved, so they are in the file."""
+    await hire(operator, "ann", "cashier")
+    await hire(operator, "bob", "cashier")
+    file = tmp_path / "audit.jsonl"
+    named = ("--data", str(shop.folder.path), "--output", str(file))
+    done = await asyncio.to_thread(call, "export", "audit", *named)
+    assert done.returncode == 0, done.stderr
+    assert "2 of them set a password, a PIN or a badge" in done.stderr
+    assert file.stat().st_mode & 0o077 == 0
+    assert file.read_bytes().count(b"$argon2id$".hex().encode()) == 2
+    told = await asyncio.to_thread(call, "verify", "--export", str(file), "--json")
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.count("(set)") == 2
+    assert "argon2" not in told.stdout
