@@ -11,6 +11,7 @@ from node.node import Node
 from protocol.certificate import Role
 from tests.node.api.caller import ApiCaller, Http
 from tests.node.enrolled import Shop, enrolled_folder
+from tests.security.people.callers import callers_of_every_kind
 from tests.security.people.staff import Clock, quickly
 
 
@@ -67,3 +68,21 @@ async def office(office_node: Node, aiohttp_client: AiohttpClient, head_office: 
     """Give the office's operator."""
     http = await aiohttp_client(make_app(office_node, NodeSettings()))
     return ApiCaller(http, head_office.operator_token)
+
+
+@pytest.fixture
+def two_shops(tmp_path: Path) -> Shop:
+    """Give the folder of an office's node that writes two locations as well."""
+    return enrolled_folder(
+        tmp_path / "node", name="office", writes=("S01", "S02"), role=Role.OFFICE
+    )
+
+
+@pytest.fixture
+async def everybody(
+    two_shops: Shop, clock: Clock, aiohttp_client: AiohttpClient
+) -> dict[str, ApiCaller]:
+    """Give a caller of every kind at that node."""
+    node = quickly(await Node.open(two_shops.folder, clock.world()))
+    http = await aiohttp_client(make_app(node, NodeSettings()))
+    return await callers_of_every_kind(http, ApiCaller(http, two_shops.operator_token), node, clock)

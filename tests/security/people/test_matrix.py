@@ -4,53 +4,25 @@ An address without a row fails. To make the table anew after a right was changed
 `EVERSTOCK_WRITE_MATRIX=1`, and read what changed.
 """
 
-import json
 import os
 from pathlib import Path
 
-import pytest
-from pytest_aiohttp.plugin import AiohttpClient
-
 from node.api.routes import routes
 from node.api.typed import Route
-from node.app import make_app
 from node.commands.requests import Authority, Caller, Person
-from node.config import NodeSettings
 from node.live.events import Event, EventName
 from node.live.rights import may_be_told
-from node.node import Node
 from protocol.access.table import PersonRole
-from protocol.certificate import Role
 from protocol.declarations import COLLECTIONS, PEOPLE
 from protocol.ids import Scope
-from protocol.limits import SESSION_S_MAX
-from tests.node.api.caller import ApiCaller, Http
-from tests.node.enrolled import Shop, enrolled_folder
+from tests.node.api.caller import ApiCaller
 from tests.security.people import matrix
+from tests.security.people.callers import OFFICE, said
 from tests.security.people.matrix import LOCATIONS, Things
-from tests.security.people.staff import Clock, hire, quickly, signed_in
+from tests.security.people.staff import hire
 
 GOLDEN = Path(__file__).with_name("matrix.txt")
 ROUTES = routes()
-OFFICE = {"hq_admin", "buyer", "auditor"}
-
-
-@pytest.fixture
-def two_shops(tmp_path: Path) -> Shop:
-    """Give the folder of an office's node that writes two locations as well."""
-    return enrolled_folder(
-        tmp_path / "node", name="office", writes=("S01", "S02"), role=Role.OFFICE
-    )
-
-
-@pytest.fixture
-async def everybody(
-    two_shops: Shop, clock: Clock, aiohttp_client: AiohttpClient
-) -> dict[str, ApiCaller]:
-    """Give a caller of every kind at that node."""
-    node = quickly(await Node.open(two_shops.folder, clock.world()))
-    http = await aiohttp_client(make_app(node, NodeSettings()))
-    return await _everybody(http, ApiCaller(http, two_shops.operator_token), node, clock)
 
 
 async def test_s1_every_address_answers_everybody_as_the_table_says(
@@ -109,8 +81,8 @@ async def test_s7_s8_what_goods_cost_is_shown_to_whoever_may_read_it_and_in_no_o
     callers, operator = everybody, everybody["operator"]
     cost = {"amount": 777_123, "currency": "GBP"}
     sku = {"id": "tea", "name": "Tea", "cost": cost}
-    await _said(operator, "skus", sku)
-    await _said(operator, "suppliers", {"name": "Lakeside", "contact_info": "call 555-0100"})
+    await said(operator, "skus", sku)
+    await said(operator, "suppliers", {"name": "Lakeside", "contact_info": "call 555-0100"})
     line = {"sku": "tea", "delta": 5, "unit_cost": cost}
     received = {"kind": "receive", "location": "S01", "lines": [line]}
     assert (await operator.record("received", received)).status == 201
@@ -184,33 +156,14 @@ async def test_s9_s68_nobody_says_what_they_are_or_which_id_they_have(operator: 
 # --- private ----------------------------------------------------------------------------------------------------
 
 
-async def _everybody(
-    http: Http, operator: ApiCaller, node: Node, clock: Clock
-) -> dict[str, ApiCaller]:
-    await hire(operator, "gone", "clerk")
-    expired = await signed_in(http, "gone")
-    clock.passes(SESSION_S_MAX + 1)
-    callers = {"nobody": ApiCaller(http, "x"), "expired": expired}
-    for role in PersonRole:
-        name = "till_person" if role is PersonRole.TILL else role.value
-        location = "*" if role.value in OFFICE else "S01"
-        await hire(operator, name.replace("_", "-"), role.value, location)
-        callers[name] = await signed_in(http, name.replace("_", "-"))
-    await hire(operator, "other", "manager", "S02")
-    callers["manager_of_S02"] = await signed_in(http, "other")
-    callers["till"] = ApiCaller(http, await node.callers.create_token("till-7"))
-    callers["operator"] = operator
-    return callers
-
-
 async def _things(operator: ApiCaller) -> Things:
     found: dict[str, dict[str, str]] = {}
-    await _said(operator, "skus", {"id": "tea", "name": "Tea"})
-    await _said(operator, "lots", {"sku": "tea", "code": "L1"})
-    supplier = await _said(operator, "suppliers", {"name": "Lakeside"})
+    await said(operator, "skus", {"id": "tea", "name": "Tea"})
+    await said(operator, "lots", {"sku": "tea", "code": "L1"})
+    supplier = (await said(operator, "suppliers", {"name": "Lakeside"}))["id"]
     found["suppliers"] = dict.fromkeys(LOCATIONS.values(), supplier)
     for location in LOCATIONS.values():
-        await _said(operator, "levels", {"location": location, "sku": "tea", "minimum": 1})
+        await said(operator, "levels", {"location": location, "sku": "tea", "minimum": 1})
         told = {
             "orders": {"kind": "purchase", "location": location},
             "transfers": {"source": location, "destination": "S09"},
@@ -218,7 +171,7 @@ async def _things(operator: ApiCaller) -> Things:
             "alerts": {"location": location, "sku": "tea", "threshold": 1},
         }
         for collection, asked in told.items():
-            made = await _said(operator, collection, asked)
+            made = (await said(operator, collection, asked))["id"]
             found.setdefault(collection, {})[location] = made
         user = await hire(operator, f"staff-{location.lower()}", "cashier", location)
         found.setdefault("users", {})[location] = user
@@ -228,13 +181,6 @@ async def _things(operator: ApiCaller) -> Things:
         assert reply.status == 201, reply
         found.setdefault("movements", {})[location] = reply.json()["id"]
     return Things(found)
-
-
-async def _said(operator: ApiCaller, collection: str, asked: dict[str, object]) -> str:
-    headers = {"Idempotency-Key": json.dumps(asked).replace(" ", "")}
-    reply = await operator.ask("POST", f"/v1/{collection}", json=asked, headers=headers)
-    assert reply.status == 201, reply
-    return str(reply.json()["id"])
 
 
 async def _cell(caller: ApiCaller, route: Route, things: Things, called: str) -> str:
