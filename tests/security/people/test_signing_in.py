@@ -122,25 +122,6 @@ async def test_s23_a_name_that_nobody_has_is_locked_as_one_that_somebody_has(
     assert answers["ann"] == answers["nobody"]
 
 
-async def test_s23_a_password_is_looked_at_for_nobody_too(
-    node: Node, http: Http, operator: ApiCaller
-) -> None:
-    await hire(operator, "ann", "cashier")
-    looked = 0
-    hashing = node.people.sign_ins.hashing
-    verify = hashing.verify
-
-    async def counted(verifier: str | None, secret: str) -> bool:
-        nonlocal looked
-        looked += 1
-        return await verify(verifier, secret)
-
-    hashing.verify = counted  # type: ignore[method-assign]
-    for name in ("ann", "nobody"):
-        await log_in(http, name, "not theirs at all")
-    assert looked == 2
-
-
 async def test_s24_a_password_that_anybody_tries_first_is_refused_wherever_one_is_set(
     operator: ApiCaller, http: Http
 ) -> None:
