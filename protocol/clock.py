@@ -65,6 +65,17 @@ def stamp_from_wire(value: object) -> Stamp:
         ProtocolError: `bad_value`.
     """
     parts = read_list(value, "a stamp", least=3, most=3)
+    wall_ms, tick, replica = parts
+    # Looked at here first: each field of a document has one, and the three readers take three times as long.
+    if (
+        type(wall_ms) is int
+        and 0 <= wall_ms <= TIME_MS_MAX
+        and type(tick) is int
+        and 0 <= tick <= INT_MAX
+        and type(replica) is bytes
+        and len(replica) == 16
+    ):
+        return Stamp(wall_ms, tick, ReplicaId(replica))
     return Stamp(
         read_int(parts[0], "a stamp's time", most=TIME_MS_MAX),
         read_int(parts[1], "a stamp's tick", most=INT_MAX),

@@ -99,6 +99,8 @@ def check_code(code: object, what: str, *, chars_max: int = CODE_CHARS_MAX) -> s
     """
     if type(code) is not str:
         raise ProtocolError(Code.BAD_VALUE, f"{what} must be text")
+    if 0 < len(code) <= chars_max and code.isascii() and code.isprintable():
+        return code
     fault = code_fault(code, chars_max=chars_max)
     if fault is not None:
         raise ProtocolError(Code.BAD_VALUE, f"{what} {fault}")
