@@ -97,22 +97,47 @@ class Documents:
     ) -> list[Saved | Refusal]:
         """Save rows of a list in order, each alone; see `commands.saving.save`. Durable on return.
 
-        A row is a transaction of its own that yields to tills. When the store fails, some may have been saved: sent again
-        they are answered from memory.
+        Rows yield to tills one by one. They share a transaction while none is refused, since the index of words is written
+        out for each; those of a piece in which one is refused are a transaction each. When the store fails, some may have
+        been saved: sent again they are answered from memory.
 
         Raises: StoreFull, StoreUnavailable.
         """
         found: list[Saved | Refusal] = []
-        for start in range(0, len(rows), PIECE_ROWS):
-            piece = rows[start : start + PIECE_ROWS]
-            results = await asyncio.gather(
-                *(self._save_one(caller, collection, row) for row in piece), return_exceptions=True
-            )
-            for result in results:
-                if isinstance(result, BaseException) and not isinstance(result, Refusal):
-                    raise result
-                found.append(result)
+        while piece := rows[len(found) : len(found) + PIECE_ROWS]:
+            together = partial(self._save_some, caller=caller, collection=collection, rows=piece)
+            try:
+                found += await self._write(together, background=True)
+            except Refusal:
+                found += await self._save_each(caller, collection, piece)
         return found
+
+    def _save_some(
+        self, db: sqlite3.Connection, caller: Caller, collection: Collection, rows: Sequence[Row]
+    ) -> list[Saved]:
+        """Save rows, one at least, until a till waits.
+
+        Raises:
+            Refusal: of one of them; nothing of any may be kept then.
+        """
+        found: list[Saved] = []
+        for row in rows:
+            if found and self._store.foreground_waits():
+                break
+            found.append(saving.save(db, self._here(), caller, collection, row))
+        return found
+
+    async def _save_each(
+        self, caller: Caller, collection: Collection, rows: Sequence[Row]
+    ) -> list[Saved | Refusal]:
+        """The same with a transaction for each, so that one which is refused spoils no other."""
+        results = await asyncio.gather(
+            *(self._save_one(caller, collection, row) for row in rows), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, BaseException) and not isinstance(result, Refusal):
+                raise result
+        return [one for one in results if isinstance(one, Saved | Refusal)]
 
     async def _save_one(self, caller: Caller, collection: Collection, row: Row) -> Saved:
         return await self._write(

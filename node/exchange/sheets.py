@@ -42,7 +42,7 @@ from protocol.limits import LIST_LIMIT_MAX
 from runtime.folder import Folder
 
 BATCH_S_AIM: Final = 1.0
-"""Each row is a transaction of its own, and tills go before it."""
+"""Between two rows a till goes first."""
 _WISHES_BYTES: Final = 4
 _ALL: Final[Mapping[str, object]] = {}
 
