@@ -19,7 +19,7 @@ from node.replica.stored import stored_counter, stored_document
 from protocol import digest
 from protocol.codec import pack
 from protocol.documents import fields_to_wire
-from protocol.effects import CounterKey
+from protocol.effects import CounterKey, DocumentKey
 from protocol.frames.feed import Page
 from protocol.ids import ReplicaId, Scope, Seq
 from protocol.rows import CounterRow, DocumentRow, Row
@@ -58,9 +58,7 @@ def take_in(
     if page.scope.startswith("stock:"):
         counters = [row for row in rows if isinstance(row, CounterRow)]
         counters = _take_counters(db, counters, own, state, page.scope)
-    documents = [
-        row.key for row in rows if isinstance(row, DocumentRow) and _take_document(db, row, own)
-    ]
+    documents = _take_documents(db, [row for row in rows if isinstance(row, DocumentRow)], own)
     stock = dict.fromkeys((row.location, row.sku) for row in counters)
     changes.note(db, Changed(stock=tuple(stock), documents=tuple(documents)))
     if finish:
@@ -135,15 +133,18 @@ def _as_json(rows: Sequence[CounterRow]) -> str:
     return orjson.dumps([row[:6] for row in rows]).decode()
 
 
-def _take_document(db: sqlite3.Connection, row: DocumentRow, own: Seq) -> bool:
-    """Store it if it is newer; whether it was."""
-    key = row.key._asdict()
-    held = db.execute(_VIEW["read_document"], key).fetchone()
-    if held is not None and held["hub_seq"] >= row.hub_seq:
-        return False
-    scopes.replace_row(db, old=stored_document(row.key, held), new=row)
-    store_document(db, row, own)
-    return True
+def _take_documents(
+    db: sqlite3.Connection, rows: Sequence[DocumentRow], own: Seq
+) -> list[DocumentKey]:
+    """Store those that are newer, and return which they are."""
+    replaced: list[tuple[DocumentRow | None, DocumentRow]] = []
+    for row in rows:
+        held = db.execute(_VIEW["read_document"], row.key._asdict()).fetchone()
+        if held is None or held["hub_seq"] < row.hub_seq:
+            replaced.append((stored_document(row.key, held), row))
+            store_document(db, row, own)
+    scopes.replace_rows(db, replaced)
+    return [row.key for _, row in replaced]
 
 
 def store_counter(db: sqlite3.Connection, row: CounterRow, own: Seq) -> None:
@@ -153,20 +154,25 @@ def store_counter(db: sqlite3.Connection, row: CounterRow, own: Seq) -> None:
 
 
 def store_document(db: sqlite3.Connection, row: DocumentRow, own: Seq) -> None:
-    """The same of a document."""
+    """The same of a document.
+
+    An own edit that comes back as it was shown has nothing new for the index of words, which was written when it was made.
+    """
     key = row.key._asdict()
     fields = pack(fields_to_wire(row.document.fields))
-    db.execute(
-        _VIEW["save_document"],
-        {
-            **key,
-            "shown": fields,
-            "fields": fields,
-            "scopes": pack(list(row.scopes)),
-            "hub_seq": row.hub_seq,
-            "own": own,
-            "tail": pack(list(row.tail)) if row.tail else None,
-        },
-    )
-    db.execute(_VIEW["forget_row_edits"], {**key, "own": own})
-    view.show_document(db, row.key)
+    values = {
+        **key,
+        "shown": fields,
+        "fields": fields,
+        "scopes": pack(list(row.scopes)),
+        "hub_seq": row.hub_seq,
+        "own": own,
+        "tail": pack(list(row.tail)) if row.tail else None,
+    }
+    comes_back = db.execute(_VIEW["forget_row_edits"], {**key, "own": own}).rowcount > 0
+    was = db.execute(_VIEW["read_document"], key).fetchone() if comes_back else None
+    db.execute(_VIEW["save_document"], values)
+    if db.execute(_VIEW["row_edits"], key).fetchone() is not None:
+        view.show_document(db, row.key)
+    elif was is None or was["shown"] != fields:
+        view.keep_findable(db, row.key, row.document)

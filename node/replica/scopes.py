@@ -83,19 +83,29 @@ def read(db: sqlite3.Connection, scope: Scope) -> ScopeState | None:
 
 
 def replace_row(db: sqlite3.Connection, *, old: Row | None, new: Row | None) -> None:
-    """Put `new` in the place of `old` in the digests of the scopes they are in.
+    """Put `new` in the place of `old` in the digests of the scopes they are in."""
+    replace_rows(db, [(old, new)])
+
+
+def replace_rows(db: sqlite3.Connection, replaced: Iterable[tuple[Row | None, Row | None]]) -> None:
+    """Put second rows in the places of first ones in the digests of the scopes they are in, each scope's written once.
 
     By the feed scopes only grow; where damage is mended a row may be in others than before, or in none.
     """
-    concerned = {*(() if old is None else old.scopes), *(() if new is None else new.scopes)}
-    for scope in sorted(concerned):
+    out: dict[Scope, list[Row]] = defaultdict(list)
+    put: dict[Scope, list[Row]] = defaultdict(list)
+    for old, new in replaced:
+        for rows, row in ((out, old), (put, new)):
+            if row is not None:
+                for scope in row.scopes:
+                    rows[scope].append(row)
+    for scope in sorted(out.keys() | put.keys()):
         db.execute(_SQL["know"], {"scope": scope})
         state = read(db, scope)
         assert state is not None, "just made known"
-        out = old if old is not None and scope in old.scopes else None
-        put = new if new is not None and scope in new.scopes else None
-        newest = HubSeq(0) if put is None else put.hub_seq
-        save_digest(db, scope, digest.replace(state.digest, old=out, new=put), newest)
+        newest = max((row.hub_seq for row in put[scope]), default=HubSeq(0))
+        total = digest.exchange(state.digest, old=out[scope], new=put[scope])
+        save_digest(db, scope, total, newest)
 
 
 def save_digest(db: sqlite3.Connection, scope: Scope, value: Digest, hub_seq: HubSeq) -> None:

@@ -237,9 +237,14 @@ def show_document(
             "tail": None if row is None else row["tail"],
         },
     )
+    keep_findable(db, key, shown)
+    return True
+
+
+def keep_findable(db: sqlite3.Connection, key: DocumentKey, shown: Document) -> None:
+    """Let words and barcodes, and the number that is the next, agree with what is shown of a document now."""
     _keep_found(db, key, shown)
     numbering.note(db, key, shown)
-    return True
 
 
 def _keep_found(db: sqlite3.Connection, key: DocumentKey, shown: Document) -> None:

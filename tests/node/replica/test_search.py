@@ -10,6 +10,7 @@ import pytest
 from node.commands import documents
 from node.commands.movements import Here
 from node.commands.requests import Authority, Caller
+from node.replica import documents as held_documents
 from node.replica import scopes, search, verify, view
 from node.replica.rows import take_in
 from protocol.barcodes import read_barcode
@@ -60,11 +61,11 @@ def row(sku: str, hub_seq: int, **fields: object) -> DocumentRow:
     return DocumentRow("skus", sku, HubSeq(hub_seq), Document(states, frozenset({CATALOGUE})), ())
 
 
-def receive(db: sqlite3.Connection, *rows: DocumentRow) -> None:
-    """Take in a page of the catalogue."""
+def receive(db: sqlite3.Connection, *rows: DocumentRow, inside: int = 0) -> None:
+    """Take in a page of the catalogue, with our log inside it so far."""
     state = scopes.read(db, CATALOGUE)
     assert state is not None
-    page = Page(CATALOGUE, state.cursor, rows[-1].hub_seq, b"salt", False, {ME: Seq(0)}, rows)
+    page = Page(CATALOGUE, state.cursor, rows[-1].hub_seq, b"salt", False, {ME: Seq(inside)}, rows)
     take_in(db, page, rows, ME, finish=True)
 
 
@@ -220,6 +221,24 @@ def test_pages_of_the_feed_are_found_too_and_what_goes_is_not(db: sqlite3.Connec
     while not scopes.let_go_piece(db, CATALOGUE):
         pass
     assert found(db, "tea") == found(db, "milk") == []
+    assert_sound(db)
+
+
+@pytest.mark.parametrize("elsewhere", [{}, {"name": "Brie", "category": "Cheese"}])
+def test_an_own_sku_is_found_as_the_hub_has_it_once_its_row_comes_back(
+    db: sqlite3.Connection, elsewhere: dict[str, str]
+) -> None:
+    scopes.begin(db, [CATALOGUE])
+    create(db, "A1", name="Camembert", barcodes={"4012345678901": {}})
+    own = held_documents.states(db, DocumentKey("skus", "A1"))
+    later = Stamp(1_700_000_000_001, 0, b"\xff" * 16)
+    said = {name: FieldState(1, 1, value, later) for name, value in elsewhere.items()}
+    sent = Document({**own.fields, **said}, own.scopes)
+    receive(db, DocumentRow("skus", "A1", HubSeq(1), sent, ()), inside=1)
+    name = elsewhere.get("name", "Camembert")
+    assert found(db, name[:4]) == ["A1"]
+    assert found(db, "camem") == ([] if elsewhere else ["A1"])
+    assert scanned(db, "4012345678901") == ["A1"]
     assert_sound(db)
 
 
