@@ -1,7 +1,7 @@
 """One group of transactions on the connection's thread.
 
 Invariant: after `run_group` either every job of the group that carries a result is durable, or
-nothing of any of them is in the database. A job that fails takes only its own savepoint with it.
+nothing of any of them is in the database. A job that fails takes only its own part with it.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ def run_group(
     jobs: Sequence[Job],
     foreground_waits: Callable[[], bool],
 ) -> int:
-    """Run jobs, a savepoint each, in one transaction; on the connection's thread.
+    """Run jobs in one transaction, a savepoint each if there are several; on the connection's thread.
 
     On return the first n jobs, n being the answer, carry a result or an error and are durable; the
     others, all of the background, made room for the foreground.
@@ -48,8 +48,11 @@ def run_group(
         if db.in_transaction:  # an earlier ROLLBACK failed with the disk
             db.execute("ROLLBACK")
         db.execute("BEGIN IMMEDIATE")
-        ran = _run_jobs(db, path, jobs, foreground_waits)
-        db.execute("COMMIT")
+        if len(jobs) == 1:
+            ran = _run_alone(db, path, jobs[0])
+        else:
+            ran = _run_jobs(db, path, jobs, foreground_waits)
+            db.execute("COMMIT")
     except BaseException as error:
         with contextlib.suppress(sqlite3.Error):
             if db.in_transaction:
@@ -57,6 +60,21 @@ def run_group(
         cause = error.__cause__ if isinstance(error, GroupLostError) and error.__cause__ else error
         raise GroupLostError from (store_error(cause, path) or cause)
     return ran
+
+
+def _run_alone(db: sqlite3.Connection, path: Path, job: Job) -> int:
+    """With nobody beside it a job is the transaction: a savepoint would copy every page that it changes, for nothing."""
+    try:
+        job.result = job.transaction(db)
+    except BaseException as error:
+        if not db.in_transaction:
+            raise GroupLostError from error
+        db.execute("ROLLBACK")
+        job.error = store_error(error, path) or error
+        return 1
+    _check_open(db)
+    db.execute("COMMIT")
+    return 1
 
 
 def _run_jobs(
@@ -85,6 +103,10 @@ def _run_one(db: sqlite3.Connection, path: Path, job: Job) -> None:
             raise GroupLostError from error
         db.execute("ROLLBACK TO job")
         job.error = store_error(error, path) or error
+    _check_open(db)
+    db.execute("RELEASE job")
+
+
+def _check_open(db: sqlite3.Connection) -> None:
     if not db.in_transaction:
         raise GroupLostError from RuntimeError("a transaction ended the one it runs in")
-    db.execute("RELEASE job")

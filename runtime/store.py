@@ -103,8 +103,8 @@ class Store:
     ) -> T:
         """Run `transaction(db)` whole or not at all; on return it is durable.
 
-        It runs in a savepoint of a transaction that it shares with others; if it raises, only its
-        own part is rolled back and the exception reaches this caller. `committed(result)` is called
+        It may share a transaction with others, each in a savepoint; if it raises, only its own
+        part is rolled back and the exception reaches this caller. `committed(result)` is called
         on the event loop after COMMIT, also if the caller was cancelled meanwhile. With
         `background` it yields to those without.
 
