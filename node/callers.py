@@ -4,17 +4,20 @@ Invariant: memory says what the store says. It is changed by the store's writer,
 cancelled meanwhile; so a token works once it is durable, and one that was revoked ends what it had opened.
 """
 
-from collections.abc import Callable, Mapping
+import sqlite3
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from node.commands.movements import Here
+from node.commands.noting import Who, note
 from node.commands.requests import Authority, Caller, Person, Refusal
 from node.joining import OPERATOR
 from node.lan.tokens import KIND
 from node.replica import tokens
 from protocol.limits import WITNESSES_MAX
+from protocol.notes import Action, Entity, Note
 from runtime.keys import new_token, token_digest
-from runtime.store import Store
 from runtime.world import World
 
 
@@ -42,26 +45,29 @@ class Callers:
     """The callers of one node.
 
     Args:
-        store: where the tokens' digests are kept.
+        write: the store's, where the tokens' digests are kept.
         world: for the time at which a token is made.
         held: what the store holds, by digest.
         end_revoked: `end_revoked(is_valid)` ends what was opened with a token whose digest is no longer valid.
         change: `change(who)` has what is open go by what its caller is by now.
+        here: the node, in whose log is noted which tokens are made and ended; without it nothing is noted.
     """
 
     def __init__(
         self,
-        store: Store,
+        write: Callable[..., Awaitable[Any]],
         world: World,
         held: Mapping[bytes, Caller],
         end_revoked: Callable[[Callable[[bytes], bool]], None],
         change: Callable[[Callable[[bytes], Caller | None]], None] = lambda _: None,
+        here: Callable[[], Here] | None = None,
     ) -> None:
-        self._store = store
+        self._write = write
         self._world = world
         self._by_digest = dict(held)
         self._end_revoked = end_revoked
         self._change = change
+        self._here = here
         self._signed_in: Mapping[bytes, SignedIn] = {}
         self._vouched: dict[bytes, Vouched] = {}
         self.is_somebodys: Callable[[str], bool] = lambda _: False
@@ -130,10 +136,12 @@ class Callers:
             await self.revoke_tokens(name)
         token, caller = new_token(KIND if for_lan else "till"), Caller(name, Authority.TILL)
         digest = token_digest(token)
-        await self._store.write(
-            lambda db: tokens.add(db, digest, caller, self._world.now_ms()),
-            committed=lambda _: self._by_digest.update({digest: caller}),
-        )
+
+        def make(db: sqlite3.Connection) -> None:
+            tokens.add(db, digest, caller, self._world.now_ms())
+            self._tell(db, Note(Action.TOKEN_MADE, Entity("token", name), {"lan": for_lan}))
+
+        await self._write(make, committed=lambda _: self._by_digest.update({digest: caller}))
         return token
 
     async def revoke_tokens(self, name: str) -> int:
@@ -144,7 +152,19 @@ class Callers:
             self._by_digest = {held: who for held, who in self._by_digest.items() if who != ended}
             self._end_revoked(self.is_valid)
 
-        return await self._store.write(lambda db: tokens.revoke(db, ended), committed=forget)
+        def revoke(db: sqlite3.Connection) -> int:
+            count = tokens.revoke(db, ended)
+            if count:
+                told = Note(Action.TOKEN_REVOKED, Entity("token", name), {"tokens": count})
+                self._tell(db, told)
+            return count
+
+        return int(await self._write(revoke, committed=forget))
+
+    def _tell(self, db: sqlite3.Connection, told: Note) -> None:
+        if self._here is not None:
+            # Only the operator makes and ends them.
+            note(db, self._here(), Who(OPERATOR.name, OPERATOR.name), told)
 
     def _of_session(self, digest: bytes) -> Caller | None:
         found = self._signed_in.get(digest)

@@ -96,7 +96,9 @@ class Node:
         self.reading = Reading(store, world, uplink, verifier)
         self.reports = Reports(store, world, uplink.local)
         self.live = Live(store, metrics, self.reading.sync, world.now_ms)
-        self.callers = Callers(store, world, held.tokens, self.live.end_revoked, self.live.change)
+        self.callers = Callers(
+            self._write, world, held.tokens, self.live.end_revoked, self.live.change, self._here
+        )
         self.people = People(
             store, world, uplink.local, self.callers, self._here, self._write, held.signed_in
         )
@@ -332,8 +334,7 @@ class Node:
 
     async def note(self, caller: Caller, told: Note) -> None:
         """Note what somebody did here that is no movement and no edit; see `commands.noting`. Durable on return."""
-        who = Who(caller.by, caller.name)
-        await self._write(lambda db: note(db, self._here(), who, told))
+        await self._write(lambda db: note(db, self._here(), Who(caller.by, caller.name), told))
 
     # --- live ------------------------------------------------------------------------------------------------------
 
@@ -375,12 +376,18 @@ class Node:
             listener()
 
     async def _write(
-        self, transaction: Callable[[sqlite3.Connection], T], *, background: bool = False
+        self,
+        transaction: Callable[[sqlite3.Connection], T],
+        *,
+        background: bool = False,
+        committed: Callable[[T], object] = lambda _: None,
     ) -> T:
         # The uplink is told by the writer, not by this caller, who may be cancelled between commit and answer.
-        return await self._store.write(
-            transaction, background=background, committed=lambda _: self._uplink.wake()
-        )
+        def told(found: T) -> None:
+            self._uplink.wake()
+            committed(found)
+
+        return await self._store.write(transaction, background=background, committed=told)
 
     def _here(self) -> Here:
         local = self._uplink.local

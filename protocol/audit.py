@@ -57,7 +57,10 @@ def record_of(replica: ReplicaId, seq: Seq, body: bytes) -> Record:
         id_ = op_id_of(body)
         return Record(replica, seq, id_, "", "", UNREADABLE, None, frozenset(), None, 0, 0, payload)
     entity, more, payload = _said(operation)
+    place = _place_of_note(operation.kind, payload)
     touched = {*more, *_touched(operation)}
+    if place is not None:
+        touched.add(Entity("locations", place))
     if entity is not None:
         touched.add(entity)
     counters = (each for each in operation.effects if isinstance(each, CounterEffect))
@@ -71,7 +74,7 @@ def record_of(replica: ReplicaId, seq: Seq, body: bytes) -> Record:
         operation.kind,
         entity,
         frozenset(touched),
-        None if first is None else first.location,
+        place if first is None else first.location,
         operation.recorded_at,
         operation.occurred_at,
         payload,
@@ -167,6 +170,12 @@ def _said(operation: Operation) -> tuple[Entity | None, list[Entity], dict[str, 
     if operation.kind.startswith(MOVE_PREFIX):
         return Entity("movements", operation.op_id.hex()), list(documents), payload
     return next(iter(documents), None), list(documents), payload
+
+
+def _place_of_note(kind: str, payload: Mapping[str, object]) -> str | None:
+    """Where what a note tells of happened, if it says so: whoever reads the audit of one location reads that too."""
+    place = payload.get("location") if kind.startswith(NOTE_PREFIX) else None
+    return place if isinstance(place, str) else None
 
 
 def _shown(effect: FieldEffect) -> object:

@@ -28,14 +28,14 @@ class Action(StrEnum):
     # --- people at a node ---
     SIGNED_IN = "signed_in"
     SIGN_IN_REFUSED = "sign_in_refused"
+    """The first guess at a name, or somebody who is not let in whatever they show."""
     SIGNED_OUT = "signed_out"
     LOCKED_OUT = "locked_out"
     """Too many refused sign-ins: nobody signs in under this name for a while."""
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a name
+    """What proves somebody was set, by themselves or by somebody else: a password, a PIN, a badge."""
     SHIFT_BEGAN = "shift_began"
     SHIFT_ENDED = "shift_ended"
-    REFUSED = "refused"
-    """Somebody asked for what they may not do."""
     # --- machines and what they may ---
     TOKEN_MADE = "token_made"  # noqa: S105 - a name
     TOKEN_REVOKED = "token_revoked"  # noqa: S105 - a name
@@ -48,7 +48,6 @@ class Action(StrEnum):
     """What was sealed with it can be opened no more: a person was erased."""
     EXPORTED = "exported"
     # --- the history itself ---
-    REPLICA_BEGUN = "replica_begun"
     HISTORY_DIFFERS = "history_differs"
     """The other side signed another history than is known here."""
     # --- at the hub ---
@@ -63,8 +62,9 @@ class Action(StrEnum):
     """The hub was put back to a backup: its history begins anew."""
 
 
-UNPROVEN: Final = frozenset({Action.SIGN_IN_REFUSED, Action.LOCKED_OUT, Action.REFUSED})
-"""What anybody can make happen who reaches the node: only so many of each are noted in an hour."""
+UNPROVEN: Final = frozenset({Action.SIGN_IN_REFUSED, Action.LOCKED_OUT})
+"""What anybody can make happen who reaches the node: only so many of each are noted in an hour, of names that somebody has,
+and as many of those that nobody has."""
 
 
 class Entity(NamedTuple):
@@ -82,7 +82,7 @@ class Note(NamedTuple):
     """One of `Action`, or one that a newer version knows."""
     entity: Entity | None = None
     payload: Mapping[str, object] = _NOTHING
-    """Plain values that a person may read."""
+    """Plain values that a person may read. `location` is where it happened: whoever reads that one's audit reads this."""
 
 
 def to_details(note: Note) -> dict[str, object]:

@@ -50,7 +50,9 @@ def note(db: sqlite3.Connection, here: Here, who: Who, told: Note) -> Seq | None
         return None
     if told.action in UNPROVEN:
         hour = here.now_ms // _HOUR_MS
-        left_out = tallies.count(db, told.action, hour, most=NOTES_UNPROVEN_PER_HOUR_MAX)
+        # Apart, so that made-up names do not hide the guesses at somebody's.
+        counted_as = told.action if told.entity is not None else f"{told.action} of nobody"
+        left_out = tallies.count(db, counted_as, hour, most=NOTES_UNPROVEN_PER_HOUR_MAX)
         if left_out is None:
             return None
         if left_out:

@@ -12,9 +12,11 @@ from typing import NamedTuple
 from node.commands.documents import write_changes, write_new
 from node.commands.editable import Work
 from node.commands.movements import Here
+from node.commands.noting import Who
 from node.commands.requests import Caller, Refusal
 from node.commands.rights import check
 from node.people import roster
+from node.people.telling import MEANS, tell_set
 from node.replica import documents
 from protocol.access.people import OFFICE_ROLES, Resource, outranks
 from protocol.access.table import PersonRole, action
@@ -150,13 +152,20 @@ def reset(writing: Writing, subject: Subject, location: str, proof: Proof) -> No
 
 def write_proof(writing: Writing, user: str, location: str, proof: Proof) -> None:
     """Set what proves somebody, asked by themselves or by whoever may. What it was before proves nothing any more."""
+    _write_proof(writing, user, location, proof)
+    who = Who(writing.caller.by, writing.caller.name)
+    given = [means for means in MEANS if getattr(proof, means) is not None]
+    tell_set(writing.db, writing.here, who, user, location, given)
+
+
+# --- private ----------------------------------------------------------------------------------------------------
+
+
+def _write_proof(writing: Writing, user: str, location: str, proof: Proof) -> None:
     held = roster.credential(writing.db, location, user)
     at_ms = max(writing.here.now_ms, 0 if held is None else held.changed_ms + 1)
     given = {name: value for name, value in proof._asdict().items() if value is not None}
     _write(writing, CREDENTIALS, id_of([location, user]), {**given, "changed_at": at_ms})
-
-
-# --- private ----------------------------------------------------------------------------------------------------
 
 
 def _write_user(writing: Writing, new: NewUser, proof: Proof) -> str:
@@ -169,7 +178,7 @@ def _write_user(writing: Writing, new: NewUser, proof: Proof) -> str:
     _write(writing, USERS, id_, _given(about))
     post = {"role": new.role and new.role.value, "email": new.email}
     _write(writing, POSTS, id_of([new.location, id_]), _given(post))
-    write_proof(writing, id_, new.location, proof)
+    _write_proof(writing, id_, new.location, proof)
     return id_
 
 

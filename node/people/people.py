@@ -20,7 +20,7 @@ from node.people import accounts, roster, sessions
 from node.people.accounts import NewUser, Proof, Subject, Writing
 from node.people.passwords import password_fault, pin_fault
 from node.people.roster import Roster
-from node.people.signing_in import Begun, SignIns, check_unchanged
+from node.people.signing_in import Begun, Ground, SignIns, check_unchanged
 from protocol.access.table import PersonRole
 from protocol.declarations.naming import EVERY_LOCATION
 from protocol.limits import SESSION_S_MAX, UNGRANTED_ACCOUNTS_MAX
@@ -51,7 +51,8 @@ class People:
     ) -> None:
         self.roster = Roster()
         """Who is what where, as of the last look."""
-        self.sign_ins = SignIns(store, world, local, callers, here, self.roster, kept, self.look)
+        ground = Ground(store, write, world, local, callers, here)
+        self.sign_ins = SignIns(ground, self.roster, kept, self.look)
         self._store = store
         self._world = world
         self._here = here
@@ -102,7 +103,7 @@ class People:
         if fault := password_fault(new, user.username):
             raise Refusal("validation_failed", fault)
         who = self.sign_ins.who_signs_in(user.username, begun.location)
-        held = await self.sign_ins.proved(user.username, who, lambda one: one.password, old)
+        held = await self.sign_ins.proved(user.username, who, "password", old)
         verifier = await self.sign_ins.hashing.hash(new)
 
         def transaction(db: sqlite3.Connection) -> None:
@@ -115,7 +116,7 @@ class People:
         await self._changed(transaction)
         fresh = await self._store.read(lambda db: roster.credential(db, begun.location, user.id))
         assert fresh is not None, "just written"
-        return await self.sign_ins.begin(who, fresh, "", SESSION_S_MAX, for_lan=for_lan)
+        return await self.sign_ins.begin(who, fresh, "", SESSION_S_MAX, by=None, for_lan=for_lan)
 
     # --- accounts --------------------------------------------------------------------------------------------------
 

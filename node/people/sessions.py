@@ -61,9 +61,20 @@ def begin(db: sqlite3.Connection, session: Session, name: bytes) -> None:
     db.execute(_SQL["lived_to"], {"at": session.created_at})
 
 
-def end(db: sqlite3.Connection, digests: list[bytes]) -> None:
-    """Forget sessions; those that are not there are none."""
+def of_till(db: sqlite3.Connection, till: str) -> list[Session]:
+    """The shifts at a till, at most one; none of "", which is no till."""
+    return [Session(*row) for row in db.execute(_SQL["of_till"], {"till": till})]
+
+
+def end(db: sqlite3.Connection, digests: list[bytes]) -> list[Session]:
+    """Forget sessions, and answer them; those that are not there are none."""
+    ended = [
+        Session(*row)
+        for digest in digests
+        for row in db.execute(_SQL["one"], {"digest": digest}).fetchall()
+    ]
     db.executemany(_SQL["end"], [{"digest": digest} for digest in digests])
+    return ended
 
 
 def note_failures(db: sqlite3.Connection, name: bytes, failures: int, now_ms: int) -> None:

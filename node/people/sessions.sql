@@ -6,6 +6,14 @@ VALUES (:digest, :person, :location, :till, :proof, :created_at, :expires_at);
 SELECT digest, person, location, till, proof, created_at, expires_at FROM session
 ORDER BY created_at, digest;
 
+-- name: of_till
+SELECT digest, person, location, till, proof, created_at, expires_at FROM session
+WHERE till = :till AND till != '';
+
+-- name: one
+SELECT digest, person, location, till, proof, created_at, expires_at FROM session
+WHERE digest = :digest;
+
 -- name: end
 DELETE FROM session WHERE digest = :digest;
 

@@ -6,18 +6,19 @@ An attempt counts before it is looked at; of two that race with a new password, 
 
 import sqlite3
 from collections.abc import Awaitable, Callable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from node.callers import Callers, SignedIn, Vouched
 from node.commands.movements import Here
 from node.commands.requests import Caller, Person, Refusal
 from node.lan.tokens import KIND as LAN
 from node.local import Local
-from node.people import roster, sessions
+from node.people import roster, sessions, telling
 from node.people.lockout import Lockout, digest_of
 from node.people.passwords import Hashing
 from node.people.roster import Credential, Post, Roster, User
 from node.people.sessions import Session
+from node.people.telling import Means
 from node.replica import identity
 from protocol.access.people import outranks
 from protocol.access.table import PersonRole
@@ -29,6 +30,18 @@ from runtime.world import World
 
 _WRONG: Final = "the name, or what should prove it, is wrong"
 Who = tuple[User, Post]
+
+
+class Ground(NamedTuple):
+    """What people stand on: parts of their node."""
+
+    store: Store
+    write: Callable[..., Awaitable[Any]]
+    """The store's, after which the hub is sent what was noted."""
+    world: World
+    local: Local
+    callers: Callers
+    here: Callable[[], Here]
 
 
 class Begun(NamedTuple):
@@ -45,25 +58,19 @@ class SignIns:
 
     def __init__(
         self,
-        store: Store,
-        world: World,
-        local: Local,
-        callers: Callers,
-        here: Callable[[], Here],
+        ground: Ground,
         known: Roster,
         kept: sessions.Kept,
         look: Callable[[], Awaitable[None]],
     ) -> None:
         self.hashing = Hashing()
         """Where passwords are looked at."""
-        self._store = store
-        self._world = world
-        self._local = local
-        self._callers = callers
-        self._here = here
+        self._store, self._write = ground.store, ground.write
+        self._world, self._local = ground.world, ground.local
+        self._callers, self._here = ground.callers, ground.here
         self._roster = known
         self._look = look
-        self._lockout = Lockout(kept.failures, world.monotonic_s())
+        self._lockout = Lockout(kept.failures, ground.world.monotonic_s())
         self._sessions: dict[bytes, Session] = {}
         self._until_s: dict[bytes, float] = {}
         self._latest_ms = kept.latest_ms
@@ -81,8 +88,8 @@ class SignIns:
         """
         await self._look()
         who = self.who_signs_in(username, location)
-        held = await self.proved(username, who, lambda one: one.password, password)
-        return await self.begin(who, held, "", SESSION_S_MAX, for_lan=for_lan)
+        held = await self.proved(username, who, "password", password)
+        return await self.begin(who, held, "", SESSION_S_MAX, by="password", for_lan=for_lan)
 
     async def sign_on(self, till: Caller, username: str, pin: str) -> Begun:
         """Begin somebody's shift at a till; one that was under way there ends. Durable on return.
@@ -92,8 +99,8 @@ class SignIns:
         """
         await self._look()
         who = self.who_signs_in(username, None)
-        held = await self.proved(username, who, lambda one: one.pin, pin)
-        return await self.begin(who, held, till.name, SHIFT_S_MAX)
+        held = await self.proved(username, who, "pin", pin, till.name)
+        return await self.begin(who, held, till.name, SHIFT_S_MAX, by="pin")
 
     async def sign_on_by_badge(self, till: Caller, badge: str) -> Begun:
         """The same by a badge, which is a token: it is not guessed, so nothing is slow and nobody is locked.
@@ -105,13 +112,15 @@ class SignIns:
         digest = token_digest(badge).hex()
         found = await self._store.read(lambda db: roster.holder_of(db, digest))
         if found is None:
+            await self._refused(None, till.name, "badge", "wrong")
             raise Refusal("unauthenticated", _WRONG)
         location, user_id, held = found
         user, post = self._roster.users.get(user_id), self._roster.posts.get((location, user_id))
         person = self._roster.person(location, user_id) if self._holds(location) else None
         if user is None or post is None or person is None:
+            await self._refused(user, till.name, "badge", "wrong")
             raise Refusal("unauthenticated", _WRONG)
-        return await self.begin((user, post), held, till.name, SHIFT_S_MAX)
+        return await self.begin((user, post), held, till.name, SHIFT_S_MAX, by="badge")
 
     async def vouch(self, till: Caller, username: str, pin: str) -> Begun:
         """Have somebody show their PIN at a till, as the witness of what is recorded there in the next minutes.
@@ -121,9 +130,9 @@ class SignIns:
         """
         await self._look()
         who = self.who_signs_in(username, None)
-        await self.proved(username, who, lambda one: one.pin, pin)
+        await self.proved(username, who, "pin", pin, till.name)
         assert who is not None, "somebody was proved"
-        await self._check_trust(who[0], who[1].role)
+        await self._check_trust(who[0], who[1].role, till.name, "pin")
         await self.forgive(who[0].username)
         person = self._roster.person(who[1].location, who[0].id)
         # Who left the shop without being switched off is nobody's second person.
@@ -164,8 +173,9 @@ class SignIns:
         self,
         username: str,
         who: tuple[User, Post] | None,
-        verifier_of: Callable[[Credential], str | None],
+        means: Means,
         secret: str,
+        till: str = "",
     ) -> Credential:
         """The credential that a secret proves; the attempt is forgiven once something begins by it."""
         name = digest_of(username)
@@ -177,8 +187,12 @@ class SignIns:
         await self._store.write(lambda db: sessions.note_failures(db, name, failures, now_ms))
         user_id, location = ("", "") if who is None else (who[0].id, who[1].location)
         held = await self._store.read(lambda db: roster.credential(db, location, user_id))
-        verifier = None if held is None else verifier_of(held)
+        verifier = None if held is None else getattr(held, means)
         if not await self.hashing.verify(verifier, secret) or held is None or who is None:
+            user = self._roster.named(username)
+            await self._write(
+                lambda db: telling.tell_failed(db, self._here(), user, till, means, failures)
+            )
             raise Refusal("unauthenticated", _WRONG)
         return held
 
@@ -189,16 +203,19 @@ class SignIns:
         till: str,
         for_s: float,
         *,
+        by: Means | None,
         for_lan: bool = False,
     ) -> Begun:
         """Begin a session, or at a till a shift, of whoever was proved. Durable on return.
+
+        `by` is what proved them, as it is noted; None when what is noted already says that they are in.
 
         Raises:
             Refusal: `forbidden`, `unauthenticated`.
         """
         assert who is not None, "somebody was proved"
         user, post = who
-        await self._check_trust(user, post.role)
+        await self._check_trust(user, post.role, till, by or "password")
         token, now_ms = (
             new_token("shift" if till else f"{LAN}_session" if for_lan else "session"),
             self._now_ms(),
@@ -217,7 +234,11 @@ class SignIns:
 
         def transaction(db: sqlite3.Connection) -> list[Session]:
             check_unchanged(db, post.location, user.id, held)
+            here = self._here()
+            telling.tell_ended(db, here, self._roster, sessions.of_till(db, till))
             sessions.begin(db, session, name)
+            if by is not None:
+                telling.tell_begun(db, here, user, session, by, for_lan=for_lan)
             return sessions.read(db).sessions
 
         def admitted(kept: list[Session]) -> None:
@@ -225,13 +246,15 @@ class SignIns:
             self._lockout.forgive(name)
             self.sweep()
 
-        await self._store.write(transaction, committed=admitted)
+        await self._write(transaction, committed=admitted)
         person = self._roster.person(post.location, user.id)
         if person is None:
             raise Refusal("unauthenticated", _WRONG)
         return Begun(token, person, expires_ms, held.must_change)
 
-    async def _check_trust(self, user: User, role: PersonRole | None) -> None:
+    async def _check_trust(
+        self, user: User, role: PersonRole | None, till: str, means: Means
+    ) -> None:
         """Refuse a manager, and whoever is above, where the hub's word is too old: the node may have been stolen."""
         if not outranks(role, PersonRole.PHARMACIST):
             return
@@ -241,6 +264,7 @@ class SignIns:
         heard_ms = max(position.last_contact_at_ms or 0, issued_ms)
         if not self._local.connected and self._now_ms() - heard_ms > OFFLINE_TRUST_S_MAX * 1000:
             await self.forgive(user.username)  # it was no guess
+            await self._refused(user, till, means, "the hub was not heard of for too long")
             raise Refusal("forbidden", "this node has not heard of the hub for too long")
 
     async def _end(self, digests: list[bytes]) -> None:
@@ -249,7 +273,14 @@ class SignIns:
                 self._sessions.pop(digest, None)
             self.sweep()
 
-        await self._store.write(lambda db: sessions.end(db, digests), committed=forget)
+        def end(db: sqlite3.Connection) -> None:
+            ended = sessions.end(db, digests)
+            telling.tell_ended(db, self._here(), self._roster, ended)
+
+        await self._write(end, committed=forget)
+
+    async def _refused(self, user: User | None, till: str, means: Means, why: str) -> None:
+        await self._write(lambda db: telling.tell_refused(db, self._here(), user, till, means, why))
 
     def sweep(self) -> None:
         """Let exactly those in whose sessions stand."""

@@ -42,7 +42,7 @@ async def test_a_token_works_from_its_commit_on_also_if_whoever_asked_is_gone(
         assert let_go.wait(PATIENCE_S), "never released"
         return 1_000
 
-    callers = Callers(store, World(now_ms=now_ms), {}, nothing_open)
+    callers = Callers(store.write, World(now_ms=now_ms), {}, nothing_open)
     asked = asyncio.create_task(callers.create_token("till-1"))
     await within.wait()
     assert callers.count_tokens("till-1") == 0
@@ -63,7 +63,7 @@ async def test_what_a_revoked_token_had_opened_ends_and_other_tokens_work_on(
     def end_revoked(is_valid: IsValid) -> None:
         asked.append([is_valid(token_digest(token)) for token in made])
 
-    callers = Callers(store, World(), {}, end_revoked)
+    callers = Callers(store.write, World(), {}, end_revoked)
     made = [await callers.create_token(name) for name in ("till-1", "till-2", "till-1")]
     assert await callers.revoke_tokens("till-1") == 2
     assert asked == [[False, True, False]]
@@ -76,7 +76,7 @@ async def test_what_a_revoked_token_had_opened_ends_and_other_tokens_work_on(
 
 
 async def test_the_operators_name_is_no_tills_and_its_token_outlives_any(store: Store) -> None:
-    callers = Callers(store, World(), {token_digest("o"): OPERATOR}, nothing_open)
+    callers = Callers(store.write, World(), {token_digest("o"): OPERATOR}, nothing_open)
     with pytest.raises(Refusal) as refused:
         await callers.create_token(OPERATOR.name)
     assert refused.value.code == "validation_failed"

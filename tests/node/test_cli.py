@@ -175,6 +175,13 @@ def test_a_token_made_beside_a_daemon_works_at_once_until_it_is_ended(
     out("token", "--data", data, "--name", "till-2", "--revoke")
     with serving(shop.folder.path) as daemon:
         assert daemon.sell(kept, "k")[0] == 401
+        _, audit, _ = daemon.ask("GET", "/v1/audit?action=note", shop.operator_token)
+    noted = [(one["action"], one["actor"], one["entity_id"]) for one in audit["items"]]
+    assert noted == [
+        (f"note.token_{verb}", "operator", till)
+        for till in ("till-2", "till-1")
+        for verb in ("revoked", "made")
+    ]
 
 
 def test_tokens_made_at_once_without_a_daemon_are_all_made(data: str, shop: Shop) -> None:
@@ -297,7 +304,7 @@ def _wait_until_sent(node: Served, token: str) -> None:
     deadline_s = time.monotonic() + 20
     while True:
         sync = node.ask("GET", "/v1/sync", token)[1]
-        if sync["connected"] and sync["acked"] == 1 and sync["pending"] == 0:
+        if sync["connected"] and sync["acked"] == 2 and sync["pending"] == 0:
             return
         assert time.monotonic() < deadline_s, sync
         time.sleep(0.05)

@@ -17,6 +17,7 @@ from node.config import NodeSettings
 from node.local import take_let_go
 from node.node import Node
 from node.replica import log
+from protocol.ids import Seq
 from protocol.operation import decode
 from runtime.world import World
 from tests.node.alerting.receivers import SECRET, hook
@@ -113,10 +114,10 @@ async def test_who_has_seen_it_is_kept_in_the_log_once_and_a_repeat_gets_the_sam
     later = await acknowledge(operator, alert["id"], "other")
     assert later.json() == shown
     assert await raised(till, count=1) == [shown]
-    bodies = await node._store.read(lambda db: [log.body_at(db, seq) for seq in (1, 2, 3)])  # type: ignore[arg-type]
-    assert bodies[2] is None
-    assert bodies[1] is not None
-    operation = decode(bodies[1])
+    bodies = await node._store.read(lambda db: [log.body_at(db, Seq(at)) for at in (3, 4)])
+    assert bodies[1] is None
+    assert bodies[0] is not None, "after the note of the till's token, and the movement"
+    operation = decode(bodies[0])
     assert (operation.kind, operation.actor) == ("edit", "till-1")
     assert operation.details["collection"] == "acknowledgements"
     (said,) = (await till.get("/v1/acknowledgements", sku="TEA"))["items"]

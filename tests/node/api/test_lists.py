@@ -210,7 +210,9 @@ async def test_the_uplink_says_that_it_is_cut_off(till: ApiCaller) -> None:
     fields |= {"stable", "caught_up", "cursors", "last_contact_at", "last_error", "quarantined"}
     fields.add("incidents")
     assert fields <= set(found)
-    assert (found["connected"], found["pending"], found["acked"]) == (False, 3, 0)
+    assert (found["connected"], found["pending"], found["acked"]) == (False, 4, 0), (
+        "and the note of the till's token"
+    )
     assert 0 <= found["oldest_pending_age_s"] < 60
 
 

@@ -107,7 +107,7 @@ async def test_an_id_that_cannot_be_resumed_gets_a_snapshot(
         assert listening.mirror.names() == ["resync", "stock", "stock", "sync"]
         assert listening.mirror.events[0].data == {"reason": reason}
         assert {told.id for told in listening.mirror.events[:-1]} == {f"{life}.0"}
-        assert end.id == f"{life}.1"
+        assert end.id == f"{life}.2", "after the note of the token, and the sale"
         assert listening.mirror.rows() == (await till.get("/v1/stock"))["items"]
 
 
