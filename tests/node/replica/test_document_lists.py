@@ -204,7 +204,7 @@ def test_the_states_of_a_document_name_every_scope_that_it_is_in(db: sqlite3.Con
         write_cursor(["x", "0", "a"]),
         write_cursor(["1", "-1", "a"]),
         write_cursor(["1", "\u0663", "a"]),
-        write_cursor(["1" * 19, "0", "a"]),
+        write_cursor(["9" * 19, "0", "a"]),
         write_cursor([1, 0, "a"]),
     ],
 )
