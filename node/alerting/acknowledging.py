@@ -21,13 +21,18 @@ from node.commands.documents import Written, op_id_of, write_changes, write_new
 from node.commands.editable import Work
 from node.commands.movements import Here
 from node.commands.requests import Caller, Refusal
+from node.commands.rights import check_found, require
 from node.replica import answers, documents
 from node.replica.answers import Kept, Slot
 from node.replica.documents import Held
+from protocol.access.people import Resource
+from protocol.access.table import action
 from protocol.declarations.shops import ACKNOWLEDGEMENTS
 from protocol.ids import ChainId, OpId, op_id
 
 COLLECTION: Final = ACKNOWLEDGEMENTS.name
+_RIGHT: Final = action("alerts.acknowledge")
+_MISSING: Final = "there is no such alert here"
 _ABOUT: Final = ("condition", "location", "sku", "lot", "rule")
 
 
@@ -45,7 +50,7 @@ def acknowledge(
     """Note that the caller has seen an alert, or answer again what was answered to this key. Durable with the transaction.
 
     Raises:
-        Refusal: `not_found`, `idempotency_key_reused`.
+        Refusal: `not_found`, also for one of a location that is hidden from the caller; `forbidden`, `idempotency_key_reused`.
     """
     slot = Slot(caller.name, f"alerts/raised/{id_.hex()}/acknowledge", key)
     request = answers.request_digest(id_)
@@ -55,7 +60,12 @@ def acknowledge(
         return Written(orjson.loads(kept.body)["id"], kept.status, kept.body, replayed=True)
     alert = state.one(db, id_)
     if alert is None:
-        raise Refusal("not_found", "there is no such alert here")
+        raise Refusal("not_found", _MISSING)
+    if alert.location:
+        of_it = Resource(frozenset({alert.location}))
+        check_found(caller, here.certificate, _RIGHT, of_it, missing=_MISSING)
+    else:
+        require(caller, _RIGHT)  # the chain's: of whoever acknowledges such things anywhere
     if state.acknowledge(db, id_, caller.by, here.now_ms):
         _record(db, here, caller, alert, slot)
         alert = state.one(db, id_)

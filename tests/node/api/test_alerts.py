@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from tests.node.alerting.shop import read_from_hub
 from tests.node.api.caller import ApiCaller, Http, Reply, movement
 from tests.node.enrolled import Shop, enrolled_folder
 from tests.node.live.listener import WAYS, Listener, Way
+from tests.security.people.staff import Clock, hire, quickly, signed_in
 
 PATIENCE_S = 30.0
 
@@ -248,3 +250,30 @@ async def test_an_alert_says_nothing_of_people(till: ApiCaller) -> None:
     assert (await till.record("k1", sold)).status == 201
     (alert,) = await raised(till, count=1)
     assert not re.search("example|till", json.dumps(alert), re.IGNORECASE)
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> Shop:
+    """Give the folder of a node of two shops."""
+    found = enrolled_folder(tmp_path / "both", name="both", writes=("S01", "S02"))
+    of_both = [f"{family}:{place}" for family in ("stock", "docs") for place in ("S01", "S02")]
+    read_from_hub(found.database, "catalogue", "directory", *of_both)
+    return found
+
+
+async def test_s2_an_alert_of_another_shop_is_neither_shown_nor_acknowledged_by_its_id(
+    both: Shop, aiohttp_client: AiohttpClient
+) -> None:
+    node = quickly(await Node.open(both.folder, Clock().world()))
+    http = await aiohttp_client(make_app(node, NodeSettings()))
+    boss = ApiCaller(http, both.operator_token)
+    await hire(boss, "ann", "clerk", "S01")
+    ann = await signed_in(http, "ann")
+    for place in ("S01", "S02"):
+        await boss.record(place, {**adjust(("TEA", -1)), "location": place})
+    by_place = {one["location"]: one["id"] for one in await raised(boss, count=2)}
+    replies = {place: await acknowledge(ann, id_, place) for place, id_ in by_place.items()}
+    assert {place: reply.status for place, reply in replies.items()} == {"S01": 200, "S02": 404}
+    assert replies["S02"].code == "not_found"
+    for one in await raised(boss, count=2):
+        assert (one["acknowledged_by"] is not None) == (one["location"] == "S01")
