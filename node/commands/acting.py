@@ -126,8 +126,16 @@ def perform(
     return Written(asked.id, 200, body, replayed=False)
 
 
-def parties_of(here: Here, places: Mapping[Party, Location]) -> frozenset[Party]:
-    """Whose part this node takes: of each place that it writes, and the office's if it is one."""
+def parties_of(here: Here, caller: Caller, places: Mapping[Party, Location]) -> frozenset[Party]:
+    """Whose part whoever asks takes here: of each place that this node writes and they are of, and the office's if it is one.
+
+    At a node of both ends of a transfer, somebody of one of them moves no goods of the other.
+    """
+    own = None if caller.person is None else caller.person.locations
     writes = here.certificate.writes
-    found = {party for party, location in places.items() if location in writes}
+    found = {
+        party
+        for party, location in places.items()
+        if location in writes and (not own or location in own)
+    }
     return frozenset(found | ({Party.OFFICE} if here.certificate.role is Role.OFFICE else set()))

@@ -61,7 +61,7 @@ def act(
         command = _command(db, here, caller, seen, kind, verb, meant)
         if command is None:
             return ()
-        parties = acting.parties_of(here, places)
+        parties = acting.parties_of(here, caller, places)
         steps = orders.act(seen.document, kind, places, parties, command)
         if request.until_ms is None:
             return steps

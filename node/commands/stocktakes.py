@@ -87,7 +87,7 @@ def act(
         meant = _in_base_units(db, here, wish)
         command = _command(db, here, caller, seen, meant)
         limits = _limits(db, seen, wish)
-        parties = parties_of(here, places)
+        parties = parties_of(here, caller, places)
         steps = stocktakes.act(seen.document, places, parties, command, limits)
         if wish.verb is Verb.FINALISE:
             _check_not_corrected_since(db, seen)

@@ -72,7 +72,7 @@ def act(
         command = _command(db, here, caller, seen, verb, meant)
         if command is None:
             return ()
-        parties = acting.parties_of(here, places)
+        parties = acting.parties_of(here, caller, places)
         return transfers.act(seen.document, places, parties, command)
 
     return acting.perform(db, here, caller, asked, key, decide)
