@@ -100,13 +100,20 @@ class Reconciling:
                 await self._book(key)
 
     async def _look_when_caught_up(self) -> None:
-        if await self._is_caught_up():
+        if await self._has_work():
             await self.look()
 
-    async def _is_caught_up(self) -> bool:
+    async def _has_work(self) -> bool:
+        """Whether it may look, and would come upon anything: one reading for nearly every commit, after which it would not."""
         if not (self._local.connected and self._local.heard_all):
             return False
-        return await self._store.read(_is_settled)
+        rights = owing.rights_of(self._here().certificate)
+        return await self._store.read(
+            lambda db: (
+                _is_settled(db)
+                and bool(owing.changed_among(db, books.COURSES, rights) or self._due(db))
+            )
+        )
 
     async def _look_at_piece(self, collection: str) -> bool:
         """Look at some documents; whether those were the last."""

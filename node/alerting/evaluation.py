@@ -187,7 +187,7 @@ class Evaluation:
         await self._store.write(partial(state.forget_place, location=location), background=True)
 
     async def _read_changes(self) -> bool:
-        """Read what changed since; whether there was anything."""
+        """Read what changed since; whether something of it is to be looked at, or there is more."""
         piece = await self._store.read(partial(following.read_piece, after=self._read))
         if piece.gap:
             await self._start_over(piece.head)
@@ -202,7 +202,7 @@ class Evaluation:
         self._read = piece.upto
         if not self._pending:
             self._looked = piece.upto
-        return True
+        return bool(self._pending) or piece.has_places or piece.upto < piece.head
 
     async def _start_over(self, head: int) -> None:
         """What changed is no longer known, or nothing was ever looked at: look at everything from here on."""

@@ -11,7 +11,7 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from node.alerting import following
 from node.chores import Chore
@@ -49,6 +49,18 @@ _MARKS: Final = "exceptions:"
 _RIGHTS, _SHELVES, _SET_ASIDE = (f"{_MARKS}{name}" for name in ("rights", "shelves", "set_aside"))
 
 
+class _Work(NamedTuple):
+    """What there is to look at, of one snapshot: for nearly every commit nothing, which is seen in one reading."""
+
+    begins: bool
+    """Whether it never looked under these rights."""
+    documents: list[str]
+    """Collections of which some changed."""
+    shelves: bool
+    set_aside: bool
+    late: bool
+
+
 class Watching:
     """What keeps the list of one node. Made stopped."""
 
@@ -78,16 +90,21 @@ class Watching:
         Raises:
             StoreError: what was not looked at is looked at the next time.
         """
-        if not await self._store.read(looking.is_ready):
-            return
         rights = looking.rights_of(self._here().certificate)
-        await self._begin(rights)
-        for collection in (*NOTICED, RESOLUTIONS.name):
-            await _to_the_end(partial(self._look_at_documents, collection, rights))
-        await _to_the_end(partial(self._look_at_changes, rights))
-        await _to_the_end(partial(self._look_at_set_aside, rights))
-        await self._say_what_is_late()
         await self._forget()
+        work = await self._store.read(partial(self._work, rights=rights))
+        if work is None:
+            return
+        if work.begins:
+            await self._begin(rights)
+        for collection in work.documents:
+            await _to_the_end(partial(self._look_at_documents, collection, rights))
+        if work.shelves:
+            await _to_the_end(partial(self._look_at_changes, rights))
+        if work.set_aside:
+            await _to_the_end(partial(self._look_at_set_aside, rights))
+        if work.late:
+            await self._say_what_is_late()
 
     # --- private -----------------------------------------------------------------------------------------------
 
@@ -98,11 +115,31 @@ class Watching:
             self._read = None
             raise
 
+    def _work(self, db: sqlite3.Connection, rights: Rights) -> _Work | None:
+        """What a look would come upon, as its steps begin; None where not everything was read from the hub once."""
+        if not looking.is_ready(db):
+            return None
+        packed, _, head = rights.packed(), *changes.bounds(db)
+        changed = owing.changed_among(db, (*NOTICED, RESOLUTIONS.name), packed, before=_MARKS)
+        if changed and RESOLUTIONS.name not in changed:
+            changed.append(RESOLUTIONS.name)  # what is found may be over, and that is written there
+        at = owing.mark(db, _SET_ASIDE, self._set_aside_under(rights))
+        begins = owing.mark(db, _RIGHTS, packed) == START
+        return _Work(
+            begins,
+            changed,
+            shelves=begins or self._read is None or self._read.changed != head,
+            set_aside=at == START or bool(looking.set_aside_after(db, at, rights).noticed),
+            late=bool(lateness.due(db, "")),
+        )
+
+    def _set_aside_under(self, rights: Rights) -> bytes:
+        # A new replica has other positions, and what is sent again may count after all.
+        return rights.packed() + self._here().replica
+
     async def _begin(self, rights: Rights) -> None:
         """Under rights that it has not looked under yet, end everything: what is still so is found again."""
         packed = rights.packed()
-        if await self._mark(_RIGHTS, packed) != START:
-            return
         now_ms = self._here().now_ms
 
         def begin(db: sqlite3.Connection) -> None:
@@ -220,8 +257,7 @@ class Watching:
 
     async def _look_at_set_aside(self, rights: Rights) -> bool:
         """Look at some operations that the hub could not take; whether those were the last."""
-        # A new replica has other positions, and what is sent again may count after all.
-        packed = rights.packed() + self._here().replica
+        packed = self._set_aside_under(rights)
         at = await self._mark(_SET_ASIDE, packed)
         if at == START:
 

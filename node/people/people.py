@@ -7,7 +7,6 @@ elsewhere once its edit arrives. A name is given once: those who make accounts h
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 from typing import Final, TypeVar
 
 from node.callers import Callers
@@ -79,11 +78,12 @@ class People:
         Raises: StoreError.
         """
         async with self._taking:  # what an older snapshot says must not be taken after a newer one
-            found = await self._store.read(partial(roster.look, marks=self.roster.marks))
+            marks, writes = self.roster.marks, self._here().certificate.writes
+            found, asking = await self._store.read(
+                lambda db: (roster.look(db, marks), roster.asks_for_shifts(db, writes))
+            )
             if found is not None:
                 self.roster.take(found)
-            writes = self._here().certificate.writes
-            asking = await self._store.read(lambda db: roster.asks_for_shifts(db, writes))
             self._callers.shift_required = asking
             self.sign_ins.sweep()
 

@@ -5,6 +5,7 @@ it puts it before the mark again. So to look once more after a crash, or under o
 """
 
 import sqlite3
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from protocol.certificate import Certificate
@@ -45,6 +46,20 @@ def changed_since(db: sqlite3.Connection, collection: str, at: Mark, limit: int)
     """The documents that changed since, oldest change first."""
     asked = {"collection": collection, **at._asdict(), "limit": limit}
     return [Mark(row["changed"], row["id"]) for row in db.execute(_SQL["changed_since"], asked)]
+
+
+def changed_among(
+    db: sqlite3.Connection, collections: Iterable[str], rights: bytes, *, before: str = ""
+) -> list[str]:
+    """Those collections of which documents changed since they were looked at under these rights.
+
+    `before` stands before their names where the marks are another work's.
+    """
+    return [
+        name
+        for name in collections
+        if changed_since(db, name, mark(db, f"{before}{name}", rights), 1)
+    ]
 
 
 def has_own_on_top(db: sqlite3.Connection, key: DocumentKey) -> bool:

@@ -212,11 +212,12 @@ async def test_who_answers_an_earlier_booking_waits_longer_each_time(two: Two) -
 
 async def test_it_never_looks_before_it_has_caught_up(two: Two) -> None:
     """Neither without a line, nor before the hub has sent all, nor while a scope is read afresh, nor while it claims."""
+    await two.disagree()
     care_ = care(two.shop)
     local = care_._local
 
     async def looks() -> bool:
-        return await care_._is_caught_up()
+        return await care_._has_work()
 
     async def change(sql: str) -> None:
         await two.shop.store.write(lambda db: db.execute(sql).rowcount)
@@ -233,6 +234,11 @@ async def test_it_never_looks_before_it_has_caught_up(two: Two) -> None:
     local.connected = True
     assert not await looks(), "nor before the hub has sent everything in this session"
     local.heard_all = True
+    assert await looks()
+    await care_.look()  # books, which changes a document
+    await care_.look()
+    assert not await looks(), "nothing has changed since, and nothing is due"
+    await two.shop.store.write(lambda db: db.execute("DELETE FROM looked_at").rowcount)
     assert await looks()
     await change("INSERT INTO claim (only, after, is_whole) VALUES (1, 0, 0)")
     assert not await looks()
