@@ -28,8 +28,6 @@ PIECE_OF_CATALOGUE: Final = 200
 PIECE_SHELVES: Final = 50
 PIECE_OPERATIONS: Final = 50
 
-_SMALL: Final = ("skus", "lots")
-
 Shelf = tuple[str, str]
 """A location and a SKU."""
 
@@ -76,7 +74,7 @@ def is_ready(db: sqlite3.Connection) -> bool:
 
 def documents_after(db: sqlite3.Connection, collection: str, at: Mark, rights: Rights) -> Looked:
     """What there is to find in some documents of a collection that changed since, oldest change first."""
-    limit = PIECE_OF_CATALOGUE if collection in _SMALL else PIECE_DOCUMENTS
+    limit = PIECE_OF_CATALOGUE if collection in noticing.SIGNS else PIECE_DOCUMENTS
     changed = owing.changed_since(db, collection, at, limit)
     noticed = [_of_document(db, DocumentKey(collection, one.id), rights) for one in changed]
     return Looked(noticed, changed[-1] if changed else None, len(changed) < limit)
@@ -125,8 +123,12 @@ def set_aside_after(db: sqlite3.Connection, at: Mark, rights: Rights) -> Looked:
 
 
 def _of_document(db: sqlite3.Connection, key: DocumentKey, rights: Rights) -> Noticed:
+    source, sign = source_of(key.collection, key.id), noticing.SIGNS.get(key.collection)
+    if sign is not None:
+        (has_sign,) = db.execute(_SQL["has_sign"], {**key._asdict(), "sign": sign}).fetchone()
+        if not has_sign:
+            return Noticed(source, ())
     found = noticing.of_document(key.collection, key.id, documents.states(db, key))
-    source = source_of(key.collection, key.id)
     return Noticed(source, tuple(one for one in found if rights.lists(one)))
 
 

@@ -18,3 +18,9 @@ SELECT location FROM counter WHERE location > :location ORDER BY location LIMIT 
 SELECT quarantined.seq, quarantined.code, quarantined.detail, log.body
 FROM quarantined JOIN log ON log.seq = quarantined.seq
 WHERE quarantined.seq > :seq ORDER BY quarantined.seq LIMIT :limit;
+
+-- name: has_sign
+-- Whether there may be anything to find in a document, of what is shown of it unread.
+SELECT EXISTS (
+    SELECT 1 FROM document WHERE collection = :collection AND id = :id AND instr(shown, :sign) > 0
+);

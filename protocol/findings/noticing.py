@@ -58,6 +58,13 @@ def of_shelf(
     return tuple(found)
 
 
+SIGNS: Final[Mapping[str, bytes]] = {
+    SKUS.name: b"unconfirmed_barcodes/",
+    LOTS.name: b"expiry_said/",
+}
+"""Of collections whose documents come by the ten thousand: what is among the bytes of one of which there is anything to find."""
+
+
 def of_document(collection: str, id_: str, document: Document) -> tuple[Finding, ...]:
     """What there is to find in a document; () of a collection in which nothing is looked for."""
     match collection:

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.clock import Stamp
+from protocol.codec import pack
 from protocol.declarations.catalogue import LOTS
 from protocol.declarations.editing import Author, Change, contradicting, days_said, effects_of
 from protocol.declarations.naming import CATALOGUE_SCOPE
-from protocol.documents import EMPTY, Document, FieldState, apply
+from protocol.documents import EMPTY, Document, FieldState, apply, fields_to_wire
 from protocol.effects import Account, CounterEffect, DocumentKey, FieldEffect, Join
 from protocol.findings import noticing
 from protocol.findings.finding import Code, Finding
@@ -49,6 +50,7 @@ def test_days_that_were_given_apart_are_all_found_in_any_order(
     assert days_said("expiry", lot) == tuple(sorted(set(days)))
     found = noticing.of_document("lots", LOT.id, lot)
     assert bool(found) == (len(set(days)) > 1)
+    assert not found or noticing.SIGNS["lots"] in pack(fields_to_wire(lot.fields))
     for one in found:
         assert (one.code, one.sku, one.lot) == (Code.TWO_EXPIRIES, "tea", "L1")
         assert one.facts["stands"] == min(days)
@@ -175,6 +177,15 @@ def test_what_is_no_such_mark_is_left_out(value: object) -> None:
 def test_collections_in_which_nothing_is_looked_for_have_nothing() -> None:
     for collection in ("levels", "orders", "orders.office", "of a newer version"):
         assert noticing.of_document(collection, "x", document(name="x")) == ()
+
+
+def test_a_sku_with_a_barcode_that_nobody_confirmed_has_the_sign_of_it() -> None:
+    for confirmed in (True, False):
+        linked = {} if confirmed else {"unconfirmed_barcodes/96385074": "S01"}
+        sku = document(**{"name": "Tea", "barcodes/96385074": {}, **linked})
+        found = noticing.of_document("skus", "tea", sku)
+        assert [one.code for one in found] == [Code.UNCONFIRMED_BARCODE] * len(linked)
+        assert (noticing.SIGNS["skus"] in pack(fields_to_wire(sku.fields))) == bool(found)
 
 
 def set_aside(*effects: CounterEffect | FieldEffect, code: str = "forbidden") -> Finding:
