@@ -13,8 +13,9 @@ import structlog
 
 from hub.live import LiveSessions
 from hub.store.interface import HubStore, Refused
-from hub.store.records import KnownDeparture
-from protocol.departure import Departure, Reason, digest, joined, sign, verify
+from hub.store.records import HeldCredential, KnownDeparture
+from protocol.declarations.naming import EVERY_LOCATION
+from protocol.departure import Departure, Reason, digest, held_of, joined, sign, verify
 from protocol.errors import Code
 from protocol.ids import NodeId
 from protocol.session.hub import HubIdentity
@@ -65,13 +66,17 @@ class Departures:
         Raises:
             Refused: `too_large`.
         """
-        departure = Departure(self._identity.chain, node, reason, self._world.now_ms())
+        held: tuple[bytes, ...] = ()
+        if reason is Reason.REVOKED:
+            held = held_of(await self._store.people_held(node), EVERY_LOCATION)
+        departure = Departure(self._identity.chain, node, reason, self._world.now_ms(), held)
         await self.learn([sign(departure, self._identity.signing_key)])
 
-    async def revoke(self, name: str) -> None:
+    async def revoke(self, name: str) -> list[HeldCredential]:
         """Let the node of this name, or of this id, in no more, and take nothing that it still holds; see `depart`.
 
-        The id of a node may be one that this hub has not heard of: it was put back to a backup from before.
+        What it held of what proves people opens nothing any more, at any node that hears of it; the answer is those that
+        were not set anew yet, also when the node was revoked before. The id of a node may be one that this hub has not heard of: it was put back to a backup from before.
 
         Raises:
             Refused: `not_found`, `too_large`.
@@ -82,6 +87,7 @@ class Departures:
             raise Refused(Code.NOT_FOUND, f"no node is called {name}")
         if self.reason(node) is not Reason.REVOKED:
             await self.depart(node, Reason.REVOKED)
+        return await self._store.to_reset(node)
 
     async def learn(self, records: Iterable[bytes]) -> None:
         """Keep those that are news; see `depart`.

@@ -159,10 +159,10 @@ class OperatorRoutes:
         """Let a node in no more; its open sessions end before the answer."""
         named = Named.model_validate(read_json(await request.read()))
         try:
-            await self._hub.departures.revoke(named.name)
+            held = await self._hub.departures.revoke(named.name)
         except Refused as error:
             raise problem_of(error) from error
-        return web.json_response({"name": named.name})
+        return web.json_response({"name": named.name, "credentials": shown.credentials(held)})
 
     async def backup(self, request: web.Request) -> web.Response:
         """Count a backup that `everstock-hub backup` has restored and verified."""

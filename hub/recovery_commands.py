@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final, cast
 
 import typer
 
@@ -23,7 +23,7 @@ from hub.fleet import Fleet, Named
 from hub.live import LiveSessions
 from hub.recording import TakenBackup
 from hub.store.interface import HubStore, Refused
-from hub.store.records import VerifiedBackup
+from hub.store.records import HeldCredential, VerifiedBackup
 from hub.witness import read_witness, write_witness
 from protocol.errors import Code
 from protocol.session.hub import HubIdentity
@@ -128,17 +128,32 @@ def retire(name: Name, data: Data) -> None:
     )
 
 
-def revoke(name: Name, data: Data) -> None:
-    """Keep a stolen node out, for ever and at once.
+def revoke(name: Name, data: Data, as_json: AsJson = False) -> None:  # noqa: FBT002 - as above
+    """Keep a stolen node out, for ever and at once, and have what it held of its staff's passwords set anew.
 
     NAME may be its id, as `nodes --json` says. What it has not delivered yet is not taken. This is not taken back: enrol the machine anew if it is found.
+    Prints whose password, PIN or badge it held, where: they open nothing any more until they are set. Asked again, those that were not set yet.
     """
-    if through_daemon(data, "/v1/operator/revoke", Named(name=name)) is None:
+    answer = through_daemon(data, "/v1/operator/revoke", Named(name=name))
+    if answer is None:
         configure_logging("error")  # what a daemon would log, this command says in its own words
-        departed = alone(data, lambda store, hub: _revoke(store, hub, name))
+        departed, held = alone(data, lambda store, hub: _revoke(store, hub, name))
         _witness(data, departed)
+        answer = {"name": name, "credentials": shown.credentials(held)}
+    found = cast("list[Mapping[str, Any]]", answer["credentials"])
+    if as_json:
+        put(json.dumps(dict(answer)))
+    for one in () if as_json else found:
+        who = one["username"] or one["user"]
+        put(f"{one['location']}\t{who}\t{', '.join(one['proves'])}")
+    forced = (
+        f"It held what proves {len(found)} people at a location: that opens nothing any more until it is set anew, "
+        "with `everstock-node user reset`. `everstock-hub audit --notes --action note.reset_forced` keeps the list. "
+        if found
+        else "Nothing that it is known to have held of passwords is still to be set anew. "
+    )
     say(
-        f"{name} is let in no more, and every node hears of it. Change what its staff sign in with. "
+        f"{name} is let in no more, and every node hears of it. {forced}"
         "`everstock-hub audit --node` lists what it did."
     )
 
@@ -168,11 +183,13 @@ def _record(data: Path, taken: VerifiedBackup) -> None:
         alone(data, lambda store, _hub: store.record_backup(taken))
 
 
-async def _revoke(store: HubStore, hub: HubIdentity, name: str) -> tuple[bytes, ...]:
+async def _revoke(
+    store: HubStore, hub: HubIdentity, name: str
+) -> tuple[tuple[bytes, ...], list[HeldCredential]]:
     departures = Departures(store, hub, LiveSessions(), World())
     await departures.load()
-    await departures.revoke(name)
-    return tuple(departures.records)
+    held = await departures.revoke(name)
+    return tuple(departures.records), held
 
 
 def _witness(data: Path, records: tuple[bytes, ...]) -> None:

@@ -4,14 +4,14 @@ Rule: fields may be added; none is renamed. Instants are RFC 3339 in UTC, ids he
 """
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from hub.releasing import releases
 from hub.store.fleet import NodeRecord
 from hub.store.interface import QuarantinedOperation
-from hub.store.records import BackupRecord, Replacement
+from hub.store.records import BackupRecord, HeldCredential, Replacement
 from protocol.errors import ProtocolError
 from protocol.limits import TIME_MS_MAX
 from protocol.operation import decode, op_id_of
@@ -58,6 +58,19 @@ def backup(record: BackupRecord | None) -> dict[str, object] | None:
         "verified_at": instant(record.verified_at_ms),
         "operations": record.operations,
     }
+
+
+def credentials(held: Sequence[HeldCredential]) -> list[dict[str, object]]:
+    """What proves people and is to be set anew; not what it is."""
+    return [
+        {
+            "location": one.location,
+            "user": one.user,
+            "username": one.username,
+            "proves": list(one.proves),
+        }
+        for one in held
+    ]
 
 
 def replacement(found: Replacement) -> dict[str, object]:

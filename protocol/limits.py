@@ -197,7 +197,9 @@ ENROLMENT_BYTES_MAX: Final = 4 * 1024
 CERTIFICATE_BYTES_MAX: Final = 3_500
 """It travels before authentication: room for about 300 ordinary location codes."""
 DEPARTURE_BYTES_MAX: Final = 200
-"""A signed departure takes 124; a newer hub may add to it."""
+"""A signed departure takes 124, and 66 more for what the machine held; a newer hub may add to it."""
+DEPARTURE_PLACES_MAX: Final = 16
+"""Locations that a revocation names one by one; of a machine that held more it counts as if it had held every one's."""
 DEPARTURES_PER_FRAME_MAX: Final = 1_000
 DEPARTURES_MAX: Final = 20_000
 """Devices that were ever revoked or retired: twenty years of a chain of a thousand shops. All are on every node."""

@@ -57,6 +57,8 @@ class Action(StrEnum):
     RETIRING = "retiring"
     RETIRED = "retired"
     REVOKED = "revoked"
+    RESET_FORCED = "reset_forced"
+    """A revoked machine held what proves somebody: it opens nothing until it is set anew."""
     BACKED_UP = "backed_up"
     EPOCH_BEGUN = "epoch_begun"
     """The hub was put back to a backup: its history begins anew."""

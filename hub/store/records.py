@@ -48,6 +48,19 @@ class KnownDeparture:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldCredential:
+    """What proves somebody at a location, that a revoked node held; not what it is."""
+
+    id: str
+    location: str
+    user: str
+    username: str | None
+    """None of somebody whom the hub has not heard of yet."""
+    proves: tuple[str, ...]
+    """Of `password`, `pin`, `badge`, those that are set."""
+
+
+@dataclass(frozen=True, slots=True)
 class Retirement:
     """A node that shall deliver what it recorded and then go."""
 
@@ -80,11 +93,18 @@ class KeepsRecords(Protocol):
         """Every node that left, known here or not, with the signed record of it."""
 
     async def keep_departures(self, kept: Sequence[KnownDeparture], now_ms: int) -> None:
-        """Keep these records in place of older ones, end the nodes' rights and fence their sessions.
+        """Keep these records in place of older ones, end the nodes' rights and fence their sessions; note of each
+        credential that a revoked one held that it is to be set anew.
 
         Raises:
             Refused: `too_large` when there are more than DEPARTURES_MAX; nothing was kept.
         """
+
+    async def people_held(self, node: NodeId) -> list[str]:
+        """The locations whose people's credentials a node held, `*` for every one's; none of a node that is unknown."""
+
+    async def to_reset(self, node: NodeId) -> list[HeldCredential]:
+        """The credentials that a revoked node held and that were not set since; none of a node that was not revoked."""
 
     async def replacements(self) -> list[Replacement]:
         """Which nodes took over from which, the newest first; at most 1,000."""

@@ -208,6 +208,8 @@ class PostShown(Shown):
     """Null: nothing was granted."""
     email: str | None
     disabled: bool
+    must_reset: bool
+    """Nothing that they have opens anything until it is set anew: a machine that was revoked held what proves them."""
 
 
 class UserShown(Shown):

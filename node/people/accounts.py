@@ -17,7 +17,7 @@ from node.commands.requests import Caller, Refusal
 from node.commands.rights import check
 from node.people import roster
 from node.people.telling import MEANS, tell_set
-from node.replica import documents
+from node.replica import departures, documents
 from protocol.access.people import OFFICE_ROLES, Resource, outranks
 from protocol.access.table import PersonRole, action
 from protocol.certificate import Role
@@ -164,7 +164,12 @@ def write_proof(writing: Writing, user: str, location: str, proof: Proof) -> Non
 def _write_proof(writing: Writing, user: str, location: str, proof: Proof) -> None:
     held = roster.credential(writing.db, location, user)
     at_ms = max(writing.here.now_ms, 0 if held is None else held.changed_ms + 1)
-    given = {name: value for name, value in proof._asdict().items() if value is not None}
+    given: dict[str, object] = _given(proof._asdict())
+    if (mark := departures.mark_at(writing.db, location)) is not None:
+        given["reset_for"] = mark
+    if held is not None and held.must_reset:
+        # What the revoked machine held beside what is set now must not open again with it.
+        given = {**dict.fromkeys(MEANS), **given}
     _write(writing, CREDENTIALS, id_of([location, user]), {**given, "changed_at": at_ms})
 
 

@@ -130,9 +130,10 @@ def show(
     assert isinstance(items, list), "what `administer` lists"
     for one in items:
         for post in one["posts"] or [
-            {"location": one["location"], "role": None, "disabled": False}
+            {"location": one["location"], "role": None, "disabled": False, "must_reset": False}
         ]:
-            state = "archived" if one["archived"] else "disabled" if post["disabled"] else ""
+            state = "must be reset" if post["must_reset"] else ""
+            state = "archived" if one["archived"] else "disabled" if post["disabled"] else state
             row = (one["username"], one["display_name"], post["location"], post["role"], state)
             table.add_row(*(str(cell or "-") for cell in row))
     Console(markup=False, highlight=False).print(table)

@@ -11,6 +11,7 @@ from hmac import compare_digest
 from typing import Final, NamedTuple
 
 from node.commands.requests import Person
+from node.replica import departures
 from node.replica.documents import Held, one
 from protocol.access.people import OFFICE_ROLES
 from protocol.access.table import PersonRole
@@ -56,6 +57,8 @@ class Credential(NamedTuple):
     badge: str | None
     changed_ms: int
     must_change: bool
+    must_reset: bool
+    """It opens nothing: a machine that was revoked held it, and it was not set since."""
 
     def __repr__(self) -> str:
         """Say nothing."""
@@ -69,7 +72,9 @@ class Look(NamedTuple):
     users: Mapping[str, User]
     posts: Mapping[tuple[str, str], Post]
     changed_at: Mapping[tuple[str, str], int]
-    """Of credentials: when each was last set."""
+    """Of credentials that open something: when each was last set."""
+    must_reset: frozenset[tuple[str, str]]
+    """Those that open nothing until they are set anew."""
     marks: tuple[tuple[int, int], ...]
 
 
@@ -81,6 +86,8 @@ class Roster:
     posts: dict[tuple[str, str], Post] = field(default_factory=dict)
     """By location and user."""
     changed_at: dict[tuple[str, str], int] = field(default_factory=dict)
+    must_reset: set[tuple[str, str]] = field(default_factory=set)
+    """Of which location and user the credential opens nothing until it is set anew."""
     marks: tuple[tuple[int, int], ...] = ()
     _by_name: dict[str, list[str]] = field(default_factory=dict)
     _posts_of: dict[str, dict[str, Post]] = field(default_factory=dict)
@@ -91,9 +98,14 @@ class Roster:
             self.users.clear()
             self.posts.clear()
             self.changed_at.clear()
+            self.must_reset.clear()
         self.users.update(look.users)
         self.posts.update(look.posts)
         self.changed_at.update(look.changed_at)
+        self.must_reset -= look.changed_at.keys()
+        self.must_reset |= look.must_reset
+        for key in look.must_reset:
+            self.changed_at.pop(key, None)
         self.marks = look.marks
         self._by_name, self._posts_of = {}, {}
         for user in self.users.values():
@@ -150,21 +162,29 @@ class Roster:
 
 def look(db: sqlite3.Connection, marks: tuple[tuple[int, int], ...]) -> Look | None:
     """What changed since the look that left `marks`, () for all; None when nothing did."""
-    now = tuple(_mark(db, one) for one in (USERS, POSTS, CREDENTIALS))
+    resets = departures.forced_resets(db)
+    forced = (sum(at for at, _ in resets.by_place.values()), len(resets.by_place))
+    now = (*(_mark(db, one) for one in (USERS, POSTS, CREDENTIALS)), forced)
     if now == marks:
         return None
-    is_whole = not marks or any(new[1] < old[1] for new, old in zip(now, marks, strict=True))
+    # A revocation is about credentials that did not change.
+    is_whole = not marks or marks[3] != forced
+    is_whole = is_whole or any(new[1] < old[1] for new, old in zip(now, marks, strict=True))
     since = [-1 if is_whole else old[0] for old in marks or now]
     users = {id_: _user(id_, fields) for id_, fields in _changed(db, USERS, since[0])}
     posts = {}
     for id_, fields in _changed(db, POSTS, since[1]):
         if (post := _post(id_, fields)) is not None:
             posts[post.location, post.user] = post
-    changed_at = {}
+    changed_at, must_reset = {}, set()
     for id_, fields in _changed(db, CREDENTIALS, since[2]):
         codes = codes_of(CREDENTIALS, id_)
-        changed_at[codes["location"], codes.get("user", "")] = _whole(fields.get("changed_at"))
-    return Look(is_whole, users, posts, changed_at, now)
+        key = codes["location"], codes.get("user", "")
+        if resets.mark_at(codes["location"]) in {None, fields.get("reset_for")}:
+            changed_at[key] = _whole(fields.get("changed_at"))
+        else:
+            must_reset.add(key)
+    return Look(is_whole, users, posts, changed_at, frozenset(must_reset), now)
 
 
 def credential(db: sqlite3.Connection, location: str, user: str) -> Credential | None:
@@ -177,7 +197,9 @@ def credential(db: sqlite3.Connection, location: str, user: str) -> Credential |
     )
     changed_ms = _whole(shown_value(CREDENTIALS, "changed_at", held.fields))
     must_change = shown_value(CREDENTIALS, "must_change", held.fields) is True
-    return Credential(password, pin, badge, changed_ms, must_change)
+    carried = _text(shown_value(CREDENTIALS, "reset_for", held.fields))
+    must_reset = departures.mark_at(db, location) not in {None, carried}
+    return Credential(password, pin, badge, changed_ms, must_change, must_reset)
 
 
 def holder_of(db: sqlite3.Connection, badge: str) -> tuple[str, str, Credential] | None:
@@ -189,7 +211,9 @@ def holder_of(db: sqlite3.Connection, badge: str) -> tuple[str, str, Credential]
             if fields.get("badge")
             else None
         )
-        if held is not None and held.badge is not None and compare_digest(held.badge, badge):
+        if held is None or held.badge is None or held.must_reset:
+            continue
+        if compare_digest(held.badge, badge):
             return codes["location"], codes["user"], held
     return None
 

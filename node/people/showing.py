@@ -18,7 +18,10 @@ def user_json(
     """Somebody, with their posts at `places`; `with_contact` says whether their addresses are shown."""
     user = roster.users[id_]
     posts = [
-        _post_json(post, with_contact=with_contact)
+        {
+            **_post_json(post, with_contact=with_contact),
+            "must_reset": (location, id_) in roster.must_reset,
+        }
         for location, post in sorted(roster.posts_of(id_).items())
         if isinstance(places, str) or location in places
     ]

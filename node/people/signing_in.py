@@ -187,11 +187,13 @@ class SignIns:
         await self._store.write(lambda db: sessions.note_failures(db, name, failures, now_ms))
         user_id, location = ("", "") if who is None else (who[0].id, who[1].location)
         held = await self._store.read(lambda db: roster.credential(db, location, user_id))
-        verifier = None if held is None else getattr(held, means)
+        is_open = held is not None and not held.must_reset
+        verifier = getattr(held, means) if is_open else None
         if not await self.hashing.verify(verifier, secret) or held is None or who is None:
             user = self._roster.named(username)
+            why = "wrong" if held is None or is_open else "must_reset"
             await self._write(
-                lambda db: telling.tell_failed(db, self._here(), user, till, means, failures)
+                lambda db: telling.tell_failed(db, self._here(), user, till, means, failures, why)
             )
             raise Refusal("unauthenticated", _WRONG)
         return held

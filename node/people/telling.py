@@ -57,12 +57,20 @@ def tell_failed(
     device: str | None,
     means: Means,
     failures: int,
+    why: str,
 ) -> None:
     """Note that a guess was wrong, if it is the first at a name or locks it. `user` is whose name it is, None for nobody's."""
     if failures >= SIGN_IN_FAILURES_MAX:
-        _tell(db, here, Action.LOCKED_OUT, user, device, {"by": means, "failures": failures})
+        _tell(
+            db,
+            here,
+            Action.LOCKED_OUT,
+            user,
+            device,
+            {"by": means, "why": why, "failures": failures},
+        )
     elif failures == 1:
-        tell_refused(db, here, user, device, means, "wrong")
+        tell_refused(db, here, user, device, means, why)
 
 
 def tell_refused(
@@ -73,7 +81,7 @@ def tell_refused(
     means: Means,
     why: str,
 ) -> None:
-    """Note that somebody was not let in. `why` is `wrong`, or what a person is told."""
+    """Note that somebody was not let in. `why` is `wrong`, `must_reset`, or what a person is told."""
     _tell(db, here, Action.SIGN_IN_REFUSED, user, device, {"by": means, "why": why})
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from protocol.declarations.kinds import Choice, Code, Flag, Id, Instant, Text
 from protocol.declarations.vocabulary import Collection, Field, Place, Set, Writers
+from protocol.departure import MARK_CHARS
 from protocol.limits import (
     DIGEST_CHARS,
     EMAIL_CHARS_MAX,
@@ -103,6 +104,11 @@ CREDENTIALS: Final = Collection(
             is_secret=True,
         ),
         Field("changed_at", Instant(), "When the password was last set: older sessions are over."),
+        Field(
+            "reset_for",
+            Text(MARK_CHARS),
+            "Mark of the newest revocation of a machine that had held it, when it was set; without that it opens nothing.",
+        ),
         Field("must_change", Flag(), "Whether somebody else has set it.", default=False),
     ),
     entries=(),

@@ -21,6 +21,7 @@ from runtime.folder import Folder
 from runtime.world import World
 from tests.hub.command import PATIENCE_S, daemon, environment, hub
 from tests.hub.lives import found, sell, within
+from tests.hub.test_forced_resets import hires
 from tests.store.shop import Shop
 
 
@@ -120,6 +121,26 @@ def test_a_node_can_be_sent_away(selling: Path, command: str, status: str, besid
     assert (done.returncode, done.stdout) == (0, "")
     [node] = json.loads(hub("nodes", "--data", selling, "--json").stdout)["items"]
     assert (node["status"], node["writes"]) == (status, [])
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_s30_revoking_prints_whose_passwords_the_node_held(tmp_path: Path, beside: bool) -> None:
+    data, shop = tmp_path / "hub", Shop("S01")
+    found(data)
+    hires(shop)
+    within(data, partial(_take, shop=shop))
+    with daemon(data) if beside else contextlib.nullcontext():
+        done = hub("revoke", "S01", "--data", data)
+        listed = json.loads(hub("revoke", "S01", "--data", data, "--json").stdout)
+    assert (done.returncode, done.stdout) == (0, "S01\tann\tpassword, pin\n")
+    assert "user reset" in done.stderr
+    assert [one["username"] for one in listed["credentials"]] == ["ann"]
+    assert "argon2" not in done.stdout + done.stderr + json.dumps(listed)
+
+
+async def _take(store: SqliteHubStore, shop: Shop) -> None:
+    await shop.opens(store)
+    await shop.pushes(store)
 
 
 def test_a_node_that_is_unknown_is_revoked_by_its_id(selling: Path) -> None:

@@ -7,12 +7,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nacl.signing import SigningKey
 
-from protocol.departure import Departure, Reason, digest, joined, sign, verify
+from protocol.codec import pack
+from protocol.departure import (
+    Departure,
+    Reason,
+    digest,
+    held_of,
+    joined,
+    mark,
+    place_digest,
+    read_kept,
+    sign,
+    verify,
+)
 from protocol.errors import Code, ProtocolError
 from protocol.frames.fleet import Departures, in_frames
 from protocol.ids import ChainId, NodeId
 from protocol.limits import (
     DEPARTURE_BYTES_MAX,
+    DEPARTURE_PLACES_MAX,
     DEPARTURES_PER_FRAME_MAX,
     FRAME_BYTES_MAX,
     TIME_MS_MAX,
@@ -31,6 +44,33 @@ def record(
 def test_what_the_hub_signed_is_read_back() -> None:
     assert verify(record(), HUB_PUBLIC, CHAIN) == Departure(CHAIN, NODE, Reason.REVOKED, NOW)
     assert len(record(at_ms=TIME_MS_MAX)) <= DEPARTURE_BYTES_MAX
+
+
+@pytest.mark.parametrize("places", [0, 1, DEPARTURE_PLACES_MAX])
+def test_whose_credentials_the_machine_held_is_read_back_and_fits(places: int) -> None:
+    held = held_of([f"S{number:02}" for number in range(places)], "*")
+    assert len(held) == places
+    signed = sign(Departure(CHAIN, NODE, Reason.REVOKED, TIME_MS_MAX, held), HUB_KEY)
+    assert verify(signed, HUB_PUBLIC, CHAIN).held == read_kept(signed).held == held
+    assert len(signed) <= DEPARTURE_BYTES_MAX
+
+
+def test_of_more_locations_than_are_named_it_counts_as_every_ones() -> None:
+    many = [f"S{number:02}" for number in range(DEPARTURE_PLACES_MAX + 1)]
+    assert held_of(many, "*") == (place_digest("*"),)
+
+
+def test_the_mark_of_a_revocation_is_of_its_signed_bytes() -> None:
+    first, later = record(), record(at_ms=NOW + 1)
+    assert mark(first) == mark(record()) != mark(later)
+
+
+@pytest.mark.parametrize("held", [b"abc", bytes(4 * DEPARTURE_PLACES_MAX + 4), "S01", 1], ids=repr)
+def test_what_was_held_and_cannot_be_read_is_refused(held: object) -> None:
+    body = pack([1, CHAIN, NODE, "revoked", NOW, held])
+    signature = HUB_KEY.sign(b"everstock departure 1\0" + body).signature
+    with pytest.raises(ProtocolError):
+        verify(pack([body, signature]), HUB_PUBLIC, CHAIN)
 
 
 @pytest.mark.parametrize("at", range(len(record())))

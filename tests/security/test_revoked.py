@@ -1,7 +1,4 @@
-"""S30: a stolen node is out by one command, at once and for ever, and what it had not sent never counts.
-
-Still waiting: the list of the credentials that it held, and their forced resets.
-"""
+"""S30: a stolen node is out by one command, at once and for ever, and what it had not sent never counts."""
 
 import asyncio
 import contextlib

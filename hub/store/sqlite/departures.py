@@ -11,11 +11,11 @@ from typing import Final
 
 from hub.store.fleet import Grant, NodeRecord
 from hub.store.interface import Opening, Refused
-from hub.store.records import KnownDeparture, Replacement, Retirement
-from hub.store.sqlite import nodes, witness
+from hub.store.records import HeldCredential, KnownDeparture, Replacement, Retirement
+from hub.store.sqlite import credentials, nodes, witness
 from hub.store.witness import ITSELF, OPERATOR
 from protocol.certificate import Certificate, Role
-from protocol.departure import Reason
+from protocol.departure import Reason, mark, read_kept
 from protocol.errors import Code
 from protocol.ids import ChainId, NodeId, Seq
 from protocol.limits import DEPARTURES_MAX
@@ -44,8 +44,24 @@ def keep(db: sqlite3.Connection, departures: Sequence[KnownDeparture], now_ms: i
         said = {} if record is None else {"name": record.name}
         on = Entity("node", departure.node.hex())
         witness.note(db, now_ms, ITSELF, _ACTIONS[departure.reason], on, said)
+        for held in to_reset(db, departure.node):
+            _note_reset(db, now_ms, held, said.get("name", departure.node.hex()))
     if db.execute(SQL["count"]).fetchone()[0] > DEPARTURES_MAX:
         raise Refused(Code.TOO_LARGE, f"at most {DEPARTURES_MAX} nodes can have left")
+
+
+def to_reset(db: sqlite3.Connection, node: NodeId) -> list[HeldCredential]:
+    """What a revoked node held and was not set since; see `HubStore.to_reset`."""
+    row = db.execute(SQL["record_of"], {"node": node}).fetchone()
+    record = b"" if row is None else bytes(row["record"])
+    held = read_kept(record).held if record else ()
+    return list(credentials.to_reset(db, held, mark(record))) if held else []
+
+
+def _note_reset(db: sqlite3.Connection, now_ms: int, held: HeldCredential, node: str) -> None:
+    on = Entity("credentials", held.id)
+    said = {"location": held.location, "username": held.username, "held_by": node}
+    witness.note(db, now_ms, ITSELF, Action.RESET_FORCED, on, said | {"set": list(held.proves)})
 
 
 def refuse_departed(db: sqlite3.Connection, node: NodeId) -> None:

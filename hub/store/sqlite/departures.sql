@@ -8,6 +8,9 @@ SELECT count(*) FROM departure;
 -- name: reason_of
 SELECT departure.reason FROM departure WHERE departure.node = :node;
 
+-- name: record_of
+SELECT departure.record FROM departure WHERE departure.node = :node;
+
 -- name: keep
 INSERT INTO departure (node, reason, record) VALUES (:node, :reason, :record)
 ON CONFLICT (node) DO UPDATE SET reason = :reason, record = :record;

@@ -26,6 +26,7 @@ from hub.store.interface import (
 )
 from hub.store.records import (
     BackupRecord,
+    HeldCredential,
     KnownDeparture,
     Replacement,
     Retirement,
@@ -34,6 +35,7 @@ from hub.store.records import (
 from hub.store.sqlite import (
     backups,
     codes,
+    credentials,
     departures,
     feed,
     ledger,
@@ -226,6 +228,14 @@ class SqliteHubStore:
     async def keep_departures(self, kept: Sequence[KnownDeparture], now_ms: int) -> None:
         """See `HubStore`."""
         await self._store.write(lambda db: departures.keep(db, kept, now_ms))
+
+    async def people_held(self, node: NodeId) -> list[str]:
+        """See `HubStore`."""
+        return await self._store.read(lambda db: credentials.held_by(db, node))
+
+    async def to_reset(self, node: NodeId) -> list[HeldCredential]:
+        """See `HubStore`."""
+        return await self._store.read(lambda db: departures.to_reset(db, node))
 
     async def replacements(self) -> list[Replacement]:
         """See `HubStore`."""

@@ -23,6 +23,7 @@ SCANS = {
     # As many as a shop has locations, tills and operations the hub refused; devices that ever left the chain.
     "log.count_quarantined quarantined",
     "departures.all departure",
+    "departures.forced_resets forced_reset",
     "scopes.advance_all scope",
     "scopes.all_held scope",
     "tokens.all token",

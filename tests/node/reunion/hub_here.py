@@ -106,8 +106,8 @@ class HubHere:
         """Give a node other rights."""
         await self.tell("access", name=name, **rights)
 
-    async def tell(self, command: str, **what: Any) -> None:
-        """Do what an operator's command does."""
+    async def tell(self, command: str, **what: Any) -> Any:
+        """Do what an operator's command does; its answer."""
         url = f"http://127.0.0.1:{self.port}/v1/operator/{command}"
         headers = {"Authorization": "Bearer operator"}
         async with (
@@ -115,6 +115,7 @@ class HubHere:
             http.post(url, json=what, headers=headers) as answer,
         ):
             assert answer.status == 200, await answer.text()
+            return await answer.json()
 
 
 def _remove(path: Path) -> None:
