@@ -63,7 +63,7 @@ def acknowledge(
         raise Refusal("not_found", _MISSING)
     if alert.location:
         of_it = Resource(frozenset({alert.location}))
-        check_found(caller, here.certificate, _RIGHT, of_it, missing=_MISSING)
+        check_found(caller, _RIGHT, of_it, missing=_MISSING)
     else:
         require(caller, _RIGHT)  # the chain's: of whoever acknowledges such things anywhere
     if state.acknowledge(db, id_, caller.by, here.now_ms):
