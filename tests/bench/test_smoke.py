@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from deploy.process import CHECKOUT
@@ -60,6 +61,7 @@ def test_every_case_says_what_it_is() -> None:
     assert all(case.TITLE for case in found)
 
 
+@pytest.mark.slow
 def test_a_quick_run_measures_a_node_and_its_floor(tmp_path: Path) -> None:
     """Method: the command itself, with a fifth of a second of real tills at real daemons."""
     report = tmp_path / "figures.json"

@@ -17,7 +17,7 @@ LANES = 2
 async def test_a_sync_cut_at_some_ends_of_frames_and_at_random_bytes_comes_out_right(
     tmp_path: Path, seed: int
 ) -> None:
-    await _cut(tmp_path, seed, 24)
+    await _cut(tmp_path, seed, 16)
 
 
 @pytest.mark.slow

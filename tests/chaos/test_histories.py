@@ -135,6 +135,7 @@ async def test_two_copies_of_one_folder_both_sell_and_all_of_it_counts(tmp_path:
         await chain.verify([HUB, "S01"])
 
 
+@pytest.mark.slow
 async def test_rights_taken_and_given_reach_a_running_node(tmp_path: Path) -> None:
     async with LocalChain(tmp_path) as chain:
         await open_shops(chain, "S01", "S02", sold=range(3))

@@ -85,6 +85,7 @@ async def test_a_thief_who_is_first_at_a_restored_hub_is_out_once_it_was_named(
         await settle(chain, ["S02"], patience_s=SETTLED_S, nodes=["S02"])
 
 
+@pytest.mark.slow
 async def test_a_retired_node_delivers_everything_and_goes(tmp_path: Path) -> None:
     """It is cut off while it sells and is retired; then the line is back."""
     async with LocalChain(tmp_path) as chain:
@@ -110,6 +111,7 @@ async def test_a_retired_node_delivers_everything_and_goes(tmp_path: Path) -> No
         await chain.add_node("S01-new", ["S01"])
 
 
+@pytest.mark.slow
 async def test_nodes_hear_what_is_stable_after_two_verified_backups(tmp_path: Path) -> None:
     async with LocalChain(tmp_path) as chain:
         await chain.start_hub()

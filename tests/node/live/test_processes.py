@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from deploy.client import Client
 from deploy.local_chain import LocalChain
@@ -75,6 +76,7 @@ def heard_of(listening: Listener, data: Mapping[str, str]) -> bool:
     return data in [told.data for told in listening.mirror.events]
 
 
+@pytest.mark.slow
 async def test_a_reader_resumes_over_a_restart_and_a_kill_and_is_not_given_a_snapshot(
     tmp_path: Path,
 ) -> None:
@@ -105,6 +107,7 @@ async def test_a_reader_resumes_over_a_restart_and_a_kill_and_is_not_given_a_sna
         assert mirror.names().count("resync") == 1, "only the one that was asked for"
 
 
+@pytest.mark.slow
 async def test_a_restored_copy_does_not_go_on_with_the_numbers_of_the_original(
     tmp_path: Path,
 ) -> None:
