@@ -118,6 +118,7 @@ TESTED_ELSEWHERE: Final = {
     "UNPROVEN_BYTES_MAX",
     # departures: test_departure.py, and the most there can be in tests/store
     "DEPARTURE_BYTES_MAX",
+    "DEPARTURE_PLACES_MAX",
     "DEPARTURES_PER_FRAME_MAX",
     "DEPARTURES_MAX",
     # the live stream: tests/node/live and tests/node/api/test_streams.py
