@@ -1,4 +1,4 @@
-"""Letters: messages from a location to another, or to those of a role there, sealed to the reader and signed by the sender.
+"""Letters: messages from a location to another, to those of a role there or to one person there, sealed to the reader and signed by the sender.
 
 Invariants:
 - A letter counts as the node's whose certificate it carries, and only as the letter of its own id, from and to the
@@ -31,6 +31,7 @@ from protocol.sealing import Binding
 COLLECTION: Final = "messages"
 ABOUT: Final = ("skus", "orders", "transfers")
 """What a letter may point at: collections of documents."""
+_PERSON: Final = "person:"
 _FORM: Final = 1
 _LETTER: Final = b"everstock letter 1\0"
 _RECEIPT: Final = b"everstock receipt 1\0"
@@ -51,13 +52,20 @@ class Letter(NamedTuple):
     origin: Location
     to: Location
     role: str | None
-    """Of those it is for; None for everybody at the location."""
+    """Of those it is for; None for everybody at the location; of one for a single person, `for_person`: a node that knows no
+    such letters takes it for a role that nobody has, and shows it to nobody there."""
     sent_at_ms: int
     by: str
     """Who wrote it, as their node says."""
     about: About | None
     box: bytes
     wraps: tuple[Wrap, ...]
+
+    @property
+    def person(self) -> str | None:
+        """The id of the one user that it is for; None of a letter to several."""
+        role = self.role or ""
+        return role.removeprefix(_PERSON) if role.startswith(_PERSON) else None
 
     @property
     def binding(self) -> Binding:
@@ -87,6 +95,11 @@ class Signed(NamedTuple):
 
     letter: Letter
     sender: Certificate
+
+
+def for_person(user: str) -> str:
+    """What stands in the place of the role of a letter to a single person, by their user's id."""
+    return f"{_PERSON}{user}"
 
 
 def letter_binding(chain: ChainId, id_: OpId, origin: Location, to: Location) -> Binding:

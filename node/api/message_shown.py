@@ -22,6 +22,8 @@ class MessageSent(Shown):
     origin: str
     to: str
     role: str | None
+    person: str | None
+    """The id of the one user that it is for."""
     sent_at: Time
     by: str
     about: AboutShown | None
@@ -42,6 +44,8 @@ class MessageShown(Shown):
     origin: str | None
     to: str | None
     role: str | None
+    person: str | None
+    """The id of the one user that it is for."""
     sent_at: Time | None
     by: str | None
     about: AboutShown | None

@@ -15,12 +15,12 @@ from node.api.models import MessageBody, Nothing
 from node.api.movements import movement_id
 from node.api.queries import MessagesAsked, MovementAddress
 from node.api.typed import Answers, Route
-from node.commands.requests import Caller
+from node.commands.requests import Caller, Refusal
 from node.node import Node
 from node.sealing.letters import Writing
 from protocol.access.table import action
 from protocol.ids import Location, OpId
-from protocol.letters import About
+from protocol.letters import About, for_person
 
 Sent = Annotated[
     web.Response,
@@ -40,11 +40,15 @@ One = Annotated[web.Response, Answers(MessageShown)]
 async def send_message(node: Node, caller: Caller, key: IdempotencyKey, body: MessageBody) -> Sent:
     """Send a message.
 
-    To everybody at a location, or to those of a role there. Kept here until the hub is reached; the text is sealed before
+    To everybody at a location, to those of a role there, or to one person, who reads it there and nowhere else. Kept here until the hub is reached; the text is sealed before
     it is kept. The first message to a location needs the hub once, for its keys: until then this answers `unavailable`.
     """
     about = None if body.about is None else About(body.about.collection, body.about.id)
+    if body.person is not None and body.role is not None:
+        raise Refusal("validation_failed", "a message is to a role or to a person, not to both")
     role = None if body.role is None else body.role.value
+    if body.person is not None:
+        role = for_person(body.person)
     writing = Writing(Location(body.origin), Location(body.to), role, body.text, about)
     sent = await node.letters.send(caller, writing, key)
     headers = {"Location": f"/v1/messages/{sent.movement_id}"}

@@ -30,6 +30,7 @@ from node.api.values import (
     Reference,
     Role,
     Scan,
+    UserId,
 )
 from node.commands.picking import PICKED
 from protocol.limits import BATCH_MOVEMENTS_MAX, LINES_MAX
@@ -244,7 +245,7 @@ class AboutBody(Body):
 
 
 class MessageBody(Body):
-    """A message from a location of this node to another, or to those of a role there."""
+    """A message from a location of this node to another, to those of a role there, or to one person there."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -264,6 +265,10 @@ class MessageBody(Body):
     to: Annotated[Code, Field(description="The location it is for.")]
     role: Annotated[
         Role | None, Field(description="Only those of this role there; without one, everybody.")
+    ] = None
+    person: Annotated[
+        UserId | None,
+        Field(description="Only this user there, by their id; not together with a role."),
     ] = None
     text: LetterText
     about: AboutBody | None = None

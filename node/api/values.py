@@ -243,6 +243,11 @@ RecordedKind = Annotated[MoveKind, BeforeValidator(_kind), _one_of(KINDS_BY_HAND
 """A kind that is recorded as a movement of its own. The others are refused with the reason, in `translation`."""
 Role = Annotated[PersonRole, BeforeValidator(_role), _one_of(PersonRole)]
 """What somebody is at a node."""
+UserId = Annotated[
+    str,
+    Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"),
+]
+"""As `GET /v1/users` shows it."""
 LetterText = Annotated[
     str,
     AfterValidator(_several_lines),

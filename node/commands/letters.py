@@ -14,12 +14,15 @@ from node.commands.entering import enter
 from node.commands.movements import Here
 from node.commands.requests import Answer, Caller, Refusal
 from node.commands.rights import actor_of, check
-from node.replica import answers
+from node.replica import answers, documents
 from node.replica.answers import Kept, Slot
 from node.replica.letters import LETTER, RECEIPT, HeldLetter, Refused, one
 from protocol.access.people import Decision, Resource, decide
 from protocol.access.table import Action, action
 from protocol.clock import next_stamp
+from protocol.declarations.people import USERS
+from protocol.declarations.reading import shown_value
+from protocol.declarations.vocabulary import ARCHIVED
 from protocol.effects import FieldEffect, Join
 from protocol.ids import Location, OpId, Scope
 from protocol.letters import COLLECTION, Letter
@@ -54,6 +57,8 @@ def send(
         return Answer(orjson.loads(kept.body)["id"], kept.status, kept.body, replayed=True)
     if not _has_mail(here, caller, SEND, letter.origin):
         raise Refusal("forbidden", f"this caller, or this node, does not write for {letter.origin}")
+    if letter.person is not None and not _is_somebody(db, letter.person):
+        raise Refusal("validation_failed", "person must be the id of somebody in the directory")
     _edit(db, here, caller, letter, letter.id, LETTER, sent)
     body = orjson.dumps(told(letter))
     answers.keep(db, slot, Kept(request, 201, body), here.now_ms)
@@ -88,16 +93,27 @@ def held(
 
 def may_read(here: Here, caller: Caller, found: HeldLetter | Refused) -> bool:
     """Whether a letter is for whoever asks: one of the location, and of the role if it is for a role; or of its sender's.
+    One to a single person is for them there, and for whoever wrote it.
 
     That something was refused is for all who read mail here.
     """
     if isinstance(found, Refused):
         return any(_has_mail(here, caller, READ, place) for place in here.certificate.writes)
     letter, person = found.letter, caller.person
+    if letter.person is not None:
+        is_theirs = is_addressed(caller, letter) and _has_mail(here, caller, READ, letter.to)
+        has_written = person is not None and person.name == letter.by
+        return is_theirs or (has_written and _has_mail(here, caller, READ, letter.origin))
     has_role = letter.role is None or (person is not None and person.role == letter.role)
     return (has_role and _has_mail(here, caller, READ, letter.to)) or _has_mail(
         here, caller, READ, letter.origin
     )
+
+
+def is_addressed(caller: Caller, letter: Letter) -> bool:
+    """Whether whoever asks is the single person that a letter is to, if it is to one."""
+    person = caller.person
+    return letter.person is None or (person is not None and person.id == letter.person)
 
 
 def note_read(
@@ -114,7 +130,7 @@ def note_read(
         Refusal: `forbidden` for whom it was not for, `conflict` when too many have read it.
     """
     letter = found.letter
-    if not _has_mail(here, caller, READ, letter.to):
+    if not (is_addressed(caller, letter) and _has_mail(here, caller, READ, letter.to)):
         raise Refusal("forbidden", "only those it was sent to say that they read it")
     if any((one.by, one.location) == (caller.by, letter.to) for one in found.receipts):
         return False
@@ -130,11 +146,17 @@ def told(letter: Letter) -> dict[str, object]:
         "id": id_to_text(letter.id),
         "origin": letter.origin,
         "to": letter.to,
-        "role": letter.role,
+        "role": letter.role if letter.person is None else None,
+        "person": letter.person,
         "sent_at": time_to_text(letter.sent_at_ms),
         "by": letter.by,
         "about": None if letter.about is None else letter.about._asdict(),
     }
+
+
+def _is_somebody(db: sqlite3.Connection, user: str) -> bool:
+    held = documents.one(db, USERS, user)
+    return held is not None and shown_value(USERS, ARCHIVED, held.fields) is not True
 
 
 def _has_mail(here: Here, caller: Caller, right: Action, location: Location) -> bool:

@@ -42,6 +42,7 @@ class Writing:
     origin: Location
     to: Location
     role: str | None
+    """Or `protocol.letters.for_person`."""
     text: str
     about: About | None
 
@@ -209,7 +210,7 @@ def _shown(found: HeldLetter | Refused, pairs: tuple[KeyPair, ...]) -> dict[str,
     """As REST shows it: what is not known of one that was refused is null."""
     if isinstance(found, Refused):
         none: dict[str, object] = dict.fromkeys(
-            ("origin", "to", "role", "sent_at", "by", "about", "node", "key", "text")
+            ("origin", "to", "role", "person", "sent_at", "by", "about", "node", "key", "text")
         )
         return {"id": found.id, **none, "problem": "forged", "receipts": []}
     text, problem = _text(found.letter, pairs)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nacl.signing import SigningKey
 
+from protocol.access.table import PersonRole
 from protocol.certificate import Role
 from protocol.codec import pack, unpack
 from protocol.errors import Code, ProtocolError
@@ -15,6 +16,7 @@ from protocol.letters import (
     About,
     Letter,
     Receipt,
+    for_person,
     letter_binding,
     letter_digest,
     read_letter,
@@ -152,3 +154,11 @@ def test_a_receipt_is_of_one_letter_and_of_a_node_that_it_was_for() -> None:
 @pytest.mark.parametrize("junk", [None, "text", b"", b"\xc1", pack([1, 2, 3]), bytes(20_000)])
 def test_what_is_no_letter_is_refused(junk: object) -> None:
     assert refusal(lambda: read_letter(junk, ID, HUB_PUBLIC))
+
+
+def test_a_letter_to_one_person_is_one_to_a_role_that_nobody_has() -> None:
+    assert letter(role=for_person("2f1c")).person == "2f1c"
+    assert letter(role="pharmacist").person is None
+    assert letter(role=None).person is None
+    with pytest.raises(ValueError, match="person"):
+        PersonRole(for_person("2f1c"))

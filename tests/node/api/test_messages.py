@@ -50,6 +50,9 @@ async def sends(caller: ApiCaller, body: Any) -> Any:
         {**HERE, "text": "\x1b[31m"},
         {**HERE, "text": 1},
         {**HERE, "role": "king"},
+        {**HERE, "person": "ada"},
+        {**HERE, "person": SOME_ID},
+        {**HERE, "person": SOME_ID, "role": "clerk"},
         {**HERE, "about": {"collection": "users", "id": "ada"}},
         {**HERE, "about": {"collection": "skus"}},
         {**HERE, "by": "somebody else"},
@@ -98,6 +101,30 @@ async def test_a_message_within_a_shop_is_sent_listed_and_read_by_its_people(
 async def test_a_cursor_that_was_made_up_is_refused(ada: ApiCaller, number: str) -> None:
     reply = await ada.ask("GET", "/v1/messages", params={"cursor": write_cursor([number, ""])})
     assert (reply.status, reply.code) == (422, "validation_failed")
+
+
+async def test_a_message_to_one_person_is_shown_to_them_and_to_whoever_wrote_it_alone(
+    ada: ApiCaller, http: Http, operator: ApiCaller
+) -> None:
+    bob = await hire(operator, "bob", "clerk")
+    await hire(operator, "eve", "clerk")
+    await hire(operator, "boss", "manager")
+    eve, boss, reader = [await signed_in(http, name) for name in ("eve", "boss", "bob")]
+    reply = await sends(ada, {**HERE, "person": bob})
+    assert reply.status == 201, reply
+    told = reply.json()
+    assert (told["person"], told["role"]) == (bob, None)
+    at = f"/v1/messages/{told['id']}"
+    for caller in (reader, ada):
+        assert (await caller.get(at))["text"] == SECRET
+    for caller in (eve, boss):
+        assert (await caller.get("/v1/messages"))["items"] == []
+        assert (await caller.ask("GET", at)).code == "not_found"
+        assert (await caller.ask("POST", f"{at}/read", json={})).code == "not_found"
+    own = await ada.ask("POST", f"{at}/read", json={})
+    assert own.code == "forbidden", "it was not to whoever wrote it"
+    await reader.ask("POST", f"{at}/read", json={})
+    assert [one["by"] for one in (await ada.get(at))["receipts"]] == ["bob"]
 
 
 async def test_a_location_whose_keys_nobody_told_yet_is_told_to_be_tried_later(

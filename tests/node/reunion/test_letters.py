@@ -12,11 +12,12 @@ from protocol.access.table import PersonRole
 from protocol.clock import Stamp
 from protocol.effects import FieldEffect, Join
 from protocol.ids import Location, OpId, Scope
-from protocol.letters import COLLECTION, About, Letter, sign_letter
+from protocol.letters import COLLECTION, About, Letter, for_person, sign_letter
 from protocol.limits import LETTER_CHARS_MAX
 from protocol.operation import Operation
 from protocol.wire import encode
 from tests.node.reunion.here import Here, NodeHere, eventually
+from tests.node.reunion.test_people import OPERATOR, PASSWORD, new, people_of
 from tests.node.reunion.test_sealed import asks_now, own_keys, with_recovery
 
 S01, S02 = Location("S01"), Location("S02")
@@ -125,6 +126,36 @@ async def test_a_message_to_a_role_is_for_those_and_for_its_senders(here: Here) 
             await texts(second, caller)
     with pytest.raises(Refusal, match="forbidden"):
         await first.node.letters.note_read(ADA, id_)
+
+
+async def test_a_message_to_one_person_is_for_them_at_their_location_and_the_receipt_for_its_writer(
+    here: Here,
+) -> None:
+    first, second = await two_shops(here)
+    bob, _ = await people_of(second).create(
+        OPERATOR, new("bob", PersonRole.PHARMACIST, "S02"), PASSWORD
+    )
+    await eventually(lambda: _knows(first, bob), True)
+    who = Person(bob, "bob", PersonRole.PHARMACIST, frozenset({"S02"}))
+    reader = Caller("bob", Authority.PERSON, who)
+    elsewhere = replace(reader, person=who._replace(locations=frozenset({"S01"})))
+    beside = somebody("eve", PersonRole.CLERK, "S01")
+    id_ = await introduced(first, role=for_person(bob))
+    await eventually(lambda: texts(second, reader), [TEXT])
+    assert await texts(second, BOB) == [], "another of that name is somebody else"
+    assert await texts(second, CID) == []
+    assert await texts(first, ADA) == [TEXT]
+    assert await texts(first, beside) == await texts(first, elsewhere) == []
+    with pytest.raises(Refusal, match="forbidden"):
+        await first.node.letters.note_read(ADA, id_)
+    await second.node.letters.note_read(reader, id_)
+    await eventually(lambda: read_by(first, id_), ["bob"])
+    assert await sent(first, "k2", role=for_person("nobody")) == "validation_failed"
+
+
+async def _knows(node: NodeHere, user: str) -> bool:
+    await node.node.people.look()
+    return user in node.node.people.roster.users
 
 
 async def test_a_repeat_sends_nothing_and_another_text_under_its_key_is_refused(here: Here) -> None:
