@@ -161,14 +161,15 @@ class Fold:
         self, edits: Sequence[FieldEffect], accepted_at_ms: int
     ) -> dict[_DocumentKey, Document]:
         """What documents would become."""
-        changed: dict[_DocumentKey, Document] = {}
+        clamped: dict[_DocumentKey, list[FieldEffect]] = {}
         for effect in edits:
-            key = (effect.collection, effect.id)
-            held = self._documents.get(key) or self._load_document(key)
             stamp = clamp(effect.stamp, now_ms=self._now_ms, accepted_at_ms=accepted_at_ms)
-            state = changed.get(key, held.state)
-            changed[key] = documents.apply(state, [effect._replace(stamp=stamp)])
-        return changed
+            own = effect if stamp is effect.stamp else effect._replace(stamp=stamp)
+            clamped.setdefault((effect.collection, effect.id), []).append(own)
+        return {
+            key: documents.apply((self._documents.get(key) or self._load_document(key)).state, own)
+            for key, own in clamped.items()
+        }
 
     # --- loading ---------------------------------------------------------------------------------------------
 
