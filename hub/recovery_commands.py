@@ -129,7 +129,7 @@ def retire(name: Name, data: Data) -> None:
 
 
 def revoke(name: Name, data: Data, as_json: AsJson = False) -> None:  # noqa: FBT002 - as above
-    """Keep a stolen node out for ever, and what it held of passwords.
+    """Keep a stolen node out, and void the passwords it held.
 
     NAME may be its id, as `nodes --json` says. What it has not delivered yet is not taken. This is not taken back: enrol the machine anew if it is found.
     Prints whose password, PIN or badge it held, where: they open nothing any more until they are set. Asked again, those that were not set yet.
