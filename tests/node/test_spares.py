@@ -77,7 +77,7 @@ def test_a_spare_sells_at_once_with_the_hub_dead_and_says_what_may_be_missing(da
         with serving(old) as node:
             for number in range(3):
                 assert node.sell(token, f"sent{number}")[0] == 201
-            until(lambda: sync(node, token)["acked"] == 3)
+            until(lambda: sync(node, token)["pending"] == 0)
             newest = node.ask("GET", "/v1/movements?limit=1", token)[1]["items"][0]["recorded_at"]
         spare, words = hub.join("S01-spare", "--replaces", "S01")
         assert "It replaces S01; what was recorded there after" in words
