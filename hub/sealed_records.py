@@ -19,7 +19,7 @@ from protocol.errors import Code, ProtocolError
 from protocol.ids import ChainId, OpId
 from protocol.operation import decode
 from protocol.sealed_keys import record_key_from_wire
-from protocol.sealing import Binding, KeyPair, unseal
+from protocol.sealing import Binding, KeyPair, box_digest, unseal
 from runtime.readers import read_snapshot
 
 FIELD: Final = "details"
@@ -70,15 +70,14 @@ def export(database: Path) -> Iterator[str]:
     """Every sealed record whose key is kept, one JSON object each, in pages; blocks. Raises: StoreError."""
     with reader(database) as db:
         chain = read_snapshot(db, database, read_history).chain
-        location, op_id, more = "", b"", True
+        location, op_id, box, more = "", b"", b"", True
         while more:
-            values = {"location": location, "op_id": op_id, "limit": _PAGE}
+            values = {"location": location, "op_id": op_id, "box": box, "limit": _PAGE}
             rows = db.execute(SQL["sealed_records"], values).fetchall()
             for row in rows:
-                location, op_id = row["location"], bytes(row["op_id"])
-                if (
-                    line := _line(chain, location, bytes(row["key"]), bytes(row["body"]))
-                ) is not None:
+                location, op_id, box = row["location"], bytes(row["op_id"]), bytes(row["box"])
+                key, body = bytes(row["key"]), bytes(row["body"])
+                if (line := _line(chain, location, box, key, body)) is not None:
                     yield line
             more = len(rows) == _PAGE
 
@@ -104,10 +103,11 @@ def open_line(line: str, pair: KeyPair) -> Opened:
         return Opened(record.id, None, error.detail)
 
 
-def _line(chain: ChainId, location: str, key: bytes, body: bytes) -> str | None:
+def _line(chain: ChainId, location: str, box: bytes, key: bytes, body: bytes) -> str | None:
     operation = decode(body)
     sealed = operation.details.get("sealed")
-    if record_key_from_wire(unpack(key)).is_destroyed or not isinstance(sealed, bytes):
+    # Of what was sealed at two nodes one counts, and that one is exported. A destroyed key is of no sealed part.
+    if not isinstance(sealed, bytes) or box != box_digest(sealed):
         return None
     return json.dumps(
         {

@@ -25,8 +25,8 @@ from protocol.limits import (
     SEALED_BYTES_MAX,
     TIME_MS_MAX,
 )
-from protocol.sealed_keys import RecordKey, Wrap, record_key_from_wire, record_key_to_wire
-from protocol.sealing import Binding
+from protocol.sealed_keys import RecordKey, Wrap, wraps_from_wire, wraps_to_wire
+from protocol.sealing import Binding, box_digest
 
 COLLECTION: Final = "messages"
 ABOUT: Final = ("skus", "orders", "transfers")
@@ -75,7 +75,7 @@ class Letter(NamedTuple):
     @property
     def key(self) -> RecordKey:
         """What opens the box."""
-        return RecordKey(self.id, 1, self.wraps)
+        return RecordKey(self.id, box_digest(self.box), 1, self.wraps)
 
 
 class Receipt(NamedTuple):
@@ -114,8 +114,7 @@ def sign_letter(letter: Letter, certificate: bytes, key: SigningKey) -> bytes:
         ProtocolError: `too_large` when they are more than a field of a document holds.
     """
     about = None if letter.about is None else list(letter.about)
-    wraps = record_key_to_wire(letter.key)[2]
-    parts = [_FORM, *letter[:7], about, letter.box, wraps]
+    parts: list[object] = [_FORM, *letter[:7], about, letter.box, wraps_to_wire(letter.wraps)]
     return _signed(_LETTER, parts, certificate, key)
 
 
@@ -142,7 +141,7 @@ def read_letter(data: object, id_: OpId, hub_public_key: bytes) -> Signed:
         check_code(by, "by", chars_max=NAME_CHARS_MAX),
         _about_from_wire(about),
         read_blob(box, "what is sealed", bytes_max=SEALED_BYTES_MAX),
-        record_key_from_wire([id_, 1, wraps]).wraps or (),
+        wraps_from_wire(wraps),
     )
     _check_writes(sender, letter.origin)
     return Signed(letter, sender)

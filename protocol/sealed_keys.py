@@ -3,6 +3,8 @@
 Invariants:
 - A record's key is destroyed for good: of two states the destroyed one stands, on every machine, whatever comes later.
   Of two that are not, the later version does; two of one version are decided by their bytes.
+- A key is of one sealed part, not merely of one record: what two nodes recorded under one id is two sealed parts, and
+  whoever holds either opens it. Destroying is of the record, and so of both.
 - A node's own word of its key counts by its signature, under a certificate that the chain's hub signed. Nobody else can
   put a key in its place; the hub could only by issuing a certificate, which every node of the location then shows.
 """
@@ -23,6 +25,7 @@ from protocol.limits import (
     WRAPS_MAX,
 )
 from protocol.sealing import (
+    BOX_DIGEST_BYTES,
     KEY_ID_BYTES,
     WRAPPED_BYTES,
     Binding,
@@ -45,9 +48,11 @@ class Wrap(NamedTuple):
 
 
 class RecordKey(NamedTuple):
-    """What opens one record, or that nothing does any more."""
+    """What opens one sealed part of a record, or that nothing opens any of the record any more."""
 
     op_id: OpId
+    box: bytes
+    """Which sealed part: `sealing.box_digest`; empty once it is destroyed, which is so for all of the record."""
     version: int
     """Of those who may open it; a change of keys gives the next."""
     wraps: tuple[Wrap, ...] | None
@@ -59,7 +64,7 @@ class RecordKey(NamedTuple):
         return self.wraps is None
 
     def stands_before(self, other: "RecordKey") -> bool:
-        """Whether this one is kept of two for one record."""
+        """Whether this one is kept of two for one sealed part, or of two of one record where one is destroyed."""
         return self._rank > other._rank
 
     def opened(self, binding: Binding, pairs: Iterable[KeyPair]) -> bytes | None:
@@ -99,13 +104,13 @@ def wrapped_for(
 
 def destroyed(op_id: OpId) -> RecordKey:
     """That nothing opens the record any more; the same on every machine."""
-    return RecordKey(op_id, 0, None)
+    return RecordKey(op_id, b"", 0, None)
 
 
 def record_key_to_wire(key: RecordKey) -> list[object]:
-    """`[op_id, version, null | [[key id, wrapped], …]]`."""
-    wraps = None if key.wraps is None else [list(each) for each in key.wraps]
-    return [key.op_id, key.version, wraps]
+    """`[op_id, box, version, null | [[key id, wrapped], …]]`."""
+    wraps = None if key.wraps is None else wraps_to_wire(key.wraps)
+    return [key.op_id, key.box, key.version, wraps]
 
 
 def record_key_from_wire(value: object) -> RecordKey:
@@ -114,18 +119,33 @@ def record_key_from_wire(value: object) -> RecordKey:
     Raises:
         ProtocolError: `bad_value`.
     """
-    op_id, version, wraps = read_list(value, "a record's key", least=3, most=3)
-    found = None
-    if wraps is not None:
-        listed = read_list(wraps, "wraps", least=1, most=WRAPS_MAX)
-        found = tuple(map(_wrap_from_wire, listed))
-        ids = [each.key_id for each in found]
-        if ids != sorted(set(ids)):
-            refuse("wraps", "must be by key, without repeats")
+    op_id, box, version, wraps = read_list(value, "a record's key", least=4, most=4)
+    of = OpId(read_bytes(op_id, "op_id", length=16))
     read = read_int(version, "version", most=INT_MAX)
-    return RecordKey(
-        OpId(read_bytes(op_id, "op_id", length=16)), 0 if found is None else read, found
-    )
+    if wraps is None:
+        read_bytes(box, "box", length=0)
+        return destroyed(of)
+    named = read_bytes(box, "box", length=BOX_DIGEST_BYTES)
+    return RecordKey(of, named, read, wraps_from_wire(wraps))
+
+
+def wraps_to_wire(wraps: tuple[Wrap, ...]) -> list[object]:
+    """`[[key id, wrapped], …]`."""
+    return [list(each) for each in wraps]
+
+
+def wraps_from_wire(value: object) -> tuple[Wrap, ...]:
+    """Read what `wraps_to_wire` wrote.
+
+    Raises:
+        ProtocolError: `bad_value`.
+    """
+    listed = read_list(value, "wraps", least=1, most=WRAPS_MAX)
+    found = tuple(map(_wrap_from_wire, listed))
+    ids = [each.key_id for each in found]
+    if ids != sorted(set(ids)):
+        refuse("wraps", "must be by key, without repeats")
+    return found
 
 
 def announce(chain: ChainId, node: NodeId, public: bytes, at_ms: int, key: SigningKey) -> bytes:

@@ -37,6 +37,7 @@ from protocol.limits import DETAILS_BYTES_MAX, SEALED_BYTES_MAX, SEALED_PADDING_
 
 KEY_BYTES: Final = 32
 KEY_ID_BYTES: Final = 8
+BOX_DIGEST_BYTES: Final = 16
 WRAPPED_BYTES: Final = 2 * KEY_BYTES + bindings.crypto_box_SEALBYTES
 _NONCE_BYTES: Final = bindings.crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 _BOX_NONCE_BYTES: Final = bindings.crypto_box_NONCEBYTES
@@ -78,6 +79,11 @@ def key_pair(seed: bytes) -> KeyPair:
 def key_id(public: bytes) -> bytes:
     """8 bytes that name a public key."""
     return blake2b(public, digest_size=KEY_ID_BYTES, person=b"everstock key id").digest()
+
+
+def box_digest(sealed: bytes) -> bytes:
+    """16 bytes that name a sealed part: an operation that was recorded twice, at two nodes, was sealed twice."""
+    return blake2b(sealed, digest_size=BOX_DIGEST_BYTES, person=b"everstock box").digest()
 
 
 def seal(plain: Mapping[str, object], binding: Binding, data_key: bytes) -> bytes:

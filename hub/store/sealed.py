@@ -1,6 +1,6 @@
 """What the hub asks of a store about the keys of sealed records: kept beside the ledger, so that they can be destroyed.
 
-Invariant: what is kept opens nothing without a private key that is not here. Of two states of one record's key the one
+Invariant: what is kept opens nothing without a private key that is not here. Of two states of one key the one
 that `protocol.sealed_keys` says stands; a destroyed key's bytes are gone from the store, its older backups aside.
 """
 

@@ -24,7 +24,7 @@ from protocol.ids import Location, OpId
 from protocol.notes import Action, Entity, Note
 from protocol.operation import Operation, home_of
 from protocol.sealed_keys import destroyed
-from protocol.sealing import Binding, KeyPair, unseal
+from protocol.sealing import Binding, KeyPair, box_digest, unseal
 
 FIELD: Final = "details"
 OPEN: Final = action("patient.read")
@@ -49,7 +49,7 @@ def open_details(
             `sealed_unreadable`.
     """
     operation, location, box = _sealed(db, here, caller, id_, OPEN)
-    key = sealed.key_of(db, id_)
+    key = sealed.key_of(db, id_, box_digest(box))
     if key is not None and key.is_destroyed:
         raise Refusal("sealed_erased", "what was sealed with it was erased")
     binding = Binding(here.chain, location, operation.op_id, FIELD)
@@ -66,7 +66,7 @@ def open_details(
 
 
 def erase_details(db: sqlite3.Connection, here: Here, caller: Caller, id_: OpId) -> bool:
-    """Destroy the key of what was sealed with a movement, for good; False when it was before. Durable with the transaction.
+    """Destroy the keys of what was sealed with a movement, for good; False when it was before. Durable with the transaction.
 
     Raises:
         Refusal: `not_found`, `forbidden`.

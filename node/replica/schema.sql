@@ -484,11 +484,13 @@ CREATE TABLE own_sealing_key (
 
 -- What opens each sealed record of this node's locations, or that it was destroyed. Beside the log, which is for ever.
 CREATE TABLE record_key (
-    op_id BLOB PRIMARY KEY CHECK (length(op_id) = 16),
+    op_id BLOB NOT NULL CHECK (length(op_id) = 16),
+    box BLOB NOT NULL,                  -- which sealed part: protocol.sealing.box_digest; empty: all of them are destroyed
     location TEXT NOT NULL,
     key BLOB NOT NULL,                  -- msgpack of protocol.sealed_keys.record_key_to_wire
     readers BLOB NOT NULL,              -- names the set of keys that it is wrapped for; empty once destroyed
-    untold INTEGER NOT NULL             -- 1: the hub has not said that it keeps this state
+    untold INTEGER NOT NULL,            -- 1: the hub has not said that it keeps this state
+    PRIMARY KEY (op_id, box)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX record_key_untold ON record_key (location, op_id) WHERE untold = 1;

@@ -1,7 +1,7 @@
 """The keys of sealed records as this node holds them, and its own.
 
 Invariants:
-- Of two states of one record's key the one that `protocol.sealed_keys` says stands is held; a state that the hub has not
+- Of two states of one key the one that `protocol.sealed_keys` says stands is held; a state that the hub has not
   said it keeps is marked until it does, also after the hub was put back to a backup.
 - A destroyed key's bytes are overwritten in the file (`secure_delete`); they may be in the WAL until it is written over,
   and are in backups of before.
@@ -50,10 +50,10 @@ def forget_own_keys_before(db: sqlite3.Connection, public: bytes) -> int:
     return db.execute(_SQL["forget_own_keys_before"], {"public": public}).rowcount
 
 
-def key_of(db: sqlite3.Connection, op_id: OpId) -> RecordKey | None:
-    """What opens a record; None where none is held."""
-    row = db.execute(_SQL["one"], {"op_id": op_id}).fetchone()
-    return None if row is None else _read(row[0])
+def key_of(db: sqlite3.Connection, op_id: OpId, box: bytes) -> RecordKey | None:
+    """What opens a sealed part of a record, or that it was destroyed; None where neither is held."""
+    rows = db.execute(_SQL["standing"], {"op_id": op_id, "box": box}).fetchall()
+    return next(_all_read(rows), None)
 
 
 def keep(db: sqlite3.Connection, location: Location, key: RecordKey) -> bool:
@@ -69,8 +69,8 @@ def take(db: sqlite3.Connection, location: Location, keys: Iterable[RecordKey]) 
     for key in keys:
         if db.execute(_SQL["elsewhere"], {"op_id": key.op_id, "location": location}).fetchone():
             continue
-        if not _join(db, location, key, untold=False) and key_of(db, key.op_id) != key:
-            db.execute(_SQL["untell"], {"op_id": key.op_id})
+        if not _join(db, location, key, untold=False) and _held(db, key) != key:
+            db.execute(_SQL["untell"], {"op_id": key.op_id, "box": key.box})
 
 
 def locations_untold(db: sqlite3.Connection) -> list[Location]:
@@ -86,7 +86,8 @@ def untold(db: sqlite3.Connection, location: Location, limit: int) -> tuple[Reco
 
 def told(db: sqlite3.Connection, keys: Sequence[RecordKey]) -> None:
     """The hub keeps these; one that has changed since is to be told still."""
-    db.executemany(_SQL["told"], [{"op_id": each.op_id, "key": _packed(each)} for each in keys])
+    values = [{"op_id": each.op_id, "box": each.box, "key": _packed(each)} for each in keys]
+    db.executemany(_SQL["told"], values)
 
 
 def begin_epoch(db: sqlite3.Connection, epoch: Epoch) -> None:
@@ -133,37 +134,45 @@ def wrapped_for_others(
     db: sqlite3.Connection,
     location: Location,
     key_ids: Iterable[bytes],
-    after: bytes,
+    after: RecordKey | None,
     limit: int,
 ) -> list[RecordKey]:
-    """Keys of a location's records that are wrapped for others than exactly these, by op_id."""
-    values = {"location": location, "readers": _readers(key_ids), "after": after, "limit": limit}
-    return list(_all_read(db.execute(_SQL["other_readers"], values)))
+    """Keys of a location's records that are wrapped for others than exactly these, by op_id and box; None: from the first."""
+    op_id, box = (b"", b"") if after is None else (after.op_id, after.box)
+    at = {"location": location, "readers": _readers(key_ids), "op_id": op_id, "box": box}
+    return list(_all_read(db.execute(_SQL["other_readers"], at | {"limit": limit})))
 
 
 def damaged(db: sqlite3.Connection) -> Iterator[str]:
     """The ids of the records whose keys cannot be read, or are those of another record."""
-    for op_id, key in db.execute(_SQL["all"]):
+    for op_id, box, key in db.execute(_SQL["all"]):
         read = _read(key)
-        if read is None or read.op_id != op_id:
+        if read is None or (read.op_id, read.box) != (op_id, box):
             yield bytes(op_id).hex()
 
 
 def _join(db: sqlite3.Connection, location: Location, key: RecordKey, *, untold: bool) -> bool:
-    held = key_of(db, key.op_id)
+    held = _held(db, key)
     if held is not None and not key.stands_before(held):
         if held == key and not untold:
             told(db, (key,))
         return False
     values = {
         "op_id": key.op_id,
+        "box": key.box,
         "location": location,
         "key": _packed(key),
         "readers": b"" if key.wraps is None else _readers(each.key_id for each in key.wraps),
         "untold": int(untold),
     }
     db.execute(_SQL["keep"], values)
+    if key.is_destroyed:
+        db.execute(_SQL["destroy"], {"op_id": key.op_id})
     return True
+
+
+def _held(db: sqlite3.Connection, key: RecordKey) -> RecordKey | None:
+    return key_of(db, key.op_id, key.box)
 
 
 def _readers(key_ids: Iterable[bytes]) -> bytes:

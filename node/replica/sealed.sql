@@ -9,19 +9,26 @@ INSERT INTO own_sealing_key (public, wrapped) VALUES (:public, :wrapped);
 DELETE FROM own_sealing_key
 WHERE made < (SELECT kept.made FROM own_sealing_key AS kept WHERE kept.public = :public);
 
--- name: one
-SELECT record_key.key FROM record_key WHERE record_key.op_id = :op_id;
+-- name: standing
+-- What is held of a sealed part; before it, that the record's keys are destroyed, which names none.
+SELECT record_key.key FROM record_key
+WHERE record_key.op_id = :op_id AND record_key.box IN (x'', :box)
+ORDER BY record_key.box;
+
+-- name: destroy
+-- All keys of a record, but not that they are destroyed.
+DELETE FROM record_key WHERE op_id = :op_id AND box <> x'';
 
 -- name: elsewhere
 SELECT 1 FROM record_key WHERE record_key.op_id = :op_id AND record_key.location <> :location;
 
 -- name: keep
-INSERT INTO record_key (op_id, location, key, readers, untold)
-VALUES (:op_id, :location, :key, :readers, :untold)
-ON CONFLICT (op_id) DO UPDATE SET key = excluded.key, readers = excluded.readers, untold = excluded.untold;
+INSERT INTO record_key (op_id, box, location, key, readers, untold)
+VALUES (:op_id, :box, :location, :key, :readers, :untold)
+ON CONFLICT (op_id, box) DO UPDATE SET key = excluded.key, readers = excluded.readers, untold = excluded.untold;
 
 -- name: untell
-UPDATE record_key SET untold = 1 WHERE op_id = :op_id;
+UPDATE record_key SET untold = 1 WHERE op_id = :op_id AND box IN (x'', :box);
 
 -- name: untell_all
 UPDATE record_key SET untold = 1;
@@ -33,10 +40,10 @@ SELECT DISTINCT record_key.location FROM record_key WHERE record_key.untold = 1 
 -- Streamed.
 SELECT record_key.key FROM record_key
 WHERE record_key.location = :location AND record_key.untold = 1
-ORDER BY record_key.op_id;
+ORDER BY record_key.op_id, record_key.box;
 
 -- name: told
-UPDATE record_key SET untold = 0 WHERE op_id = :op_id AND key = :key;
+UPDATE record_key SET untold = 0 WHERE op_id = :op_id AND box = :box AND key = :key;
 
 -- name: locations
 SELECT DISTINCT record_key.location FROM record_key ORDER BY record_key.location;
@@ -45,8 +52,8 @@ SELECT DISTINCT record_key.location FROM record_key ORDER BY record_key.location
 -- Those wrapped for others than they should be: below and above in the index, in two ranges.
 SELECT record_key.key FROM record_key
 WHERE record_key.location = :location AND record_key.readers > x'' AND record_key.readers <> :readers
-    AND record_key.op_id > :after
-ORDER BY record_key.op_id LIMIT :limit;
+    AND (record_key.op_id, record_key.box) > (:op_id, :box)
+ORDER BY record_key.op_id, record_key.box LIMIT :limit;
 
 -- name: place
 SELECT sealed_place.epoch, sealed_place.upto, sealed_place.sealers FROM sealed_place
@@ -63,4 +70,4 @@ SELECT DISTINCT sealed_place.epoch FROM sealed_place WHERE sealed_place.epoch <>
 SELECT sealed_place.location FROM sealed_place ORDER BY sealed_place.location;
 
 -- name: all
-SELECT record_key.op_id, record_key.key FROM record_key ORDER BY record_key.op_id;
+SELECT record_key.op_id, record_key.box, record_key.key FROM record_key ORDER BY record_key.op_id, record_key.box;

@@ -19,7 +19,7 @@ from node.sealing.rewrapping import Done, Rewrapping
 from protocol.errors import ProtocolError
 from protocol.ids import OpId, op_id
 from protocol.sealed_keys import RecordKey, wrapped_for
-from protocol.sealing import KEY_BYTES, Binding, KeyPair, fingerprint, seal
+from protocol.sealing import KEY_BYTES, Binding, KeyPair, box_digest, fingerprint, seal
 from runtime.world import World
 
 T = TypeVar("T")
@@ -89,7 +89,7 @@ class SealedDetails:
         return replace(
             movement,
             details={**movement.details, SEALED: digest},
-            sealing=Sealing(box, RecordKey(id_, _FIRST, wraps)),
+            sealing=Sealing(box, RecordKey(id_, box_digest(box), _FIRST, wraps)),
         )
 
     async def sealed_item(

@@ -95,7 +95,8 @@ class Rewrapping:
         readers = await self.readers(location)
         ids = [key_id(each) for each in readers]
         chain = self._local.identity.chain
-        after, rewrapped, unopened = b"", 0, 0
+        after: RecordKey | None = None
+        rewrapped, unopened = 0, 0
         while True:
             found = await self._store.read(
                 partial(
@@ -108,7 +109,7 @@ class Rewrapping:
             )
             if not found:
                 return Done(rewrapped, unopened)
-            after = found[-1].op_id
+            after = found[-1]
             work = partial(
                 _rewrapped, found, chain, location, pairs, readers, self._world.random_bytes
             )
@@ -124,7 +125,7 @@ class Rewrapping:
         older = {key_id(each.public) for each in pairs[1:]}
         for location in await self._store.read(sealed.locations):
             ids = [key_id(each) for each in await self.readers(location)]
-            after = b""
+            after: RecordKey | None = None
             while found := await self._store.read(
                 partial(
                     sealed.wrapped_for_others,
@@ -134,7 +135,7 @@ class Rewrapping:
                     limit=PIECE,
                 )
             ):
-                after = found[-1].op_id
+                after = found[-1]
                 if any(wrap.key_id in older for each in found for wrap in each.wraps or ()):
                     return False
         return not await self._store.read(lambda db: letters.is_any_wrapped_for(db, older))
@@ -163,7 +164,7 @@ def _rewrapped(
         if data_key is not None and key.version < INT_MAX:
             seeds = [random_bytes(32) for _ in readers]
             wraps = wrapped_for(data_key, binding, readers, seeds)
-            news.append(RecordKey(key.op_id, key.version + 1, wraps))
+            news.append(key._replace(version=key.version + 1, wraps=wraps))
     return news
 
 

@@ -18,7 +18,9 @@ from tests.hub.test_questions import answer_to
 from tests.store.shop import Shop
 
 S01, S02 = Location("S01"), Location("S02")
-KEY = RecordKey(OpId(b"\x5a" * 16), 1, (Wrap(b"i" * KEY_ID_BYTES, b"w" * WRAPPED_BYTES),))
+KEY = RecordKey(
+    OpId(b"\x5a" * 16), b"x" * 16, 1, (Wrap(b"i" * KEY_ID_BYTES, b"w" * WRAPPED_BYTES),)
+)
 PUBLIC, OTHER = (recovery_pair(bytes([n]) * 32).public for n in (1, 2))
 
 

@@ -187,7 +187,7 @@ wraps = st.dictionaries(blob(KEY_ID_BYTES), blob(WRAPPED_BYTES), min_size=1, max
     lambda held: tuple(sorted(Wrap(*each) for each in held.items()))
 )
 record_keys = st.one_of(
-    st.builds(RecordKey, blob(16), whole(), wraps), st.builds(destroyed, blob(16))
+    st.builds(RecordKey, blob(16), blob(16), whole(), wraps), st.builds(destroyed, blob(16))
 )
 _record_keys = st.lists(record_keys, max_size=3).map(tuple)
 

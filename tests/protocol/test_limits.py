@@ -180,7 +180,7 @@ CAPS: dict[str, Callable[[int], object]] = {
     "LOCATIONS_PER_NODE_MAX": signed,
     "CERTIFICATE_BYTES_MAX": lambda n: through(log.Grant(bytes(n))),
     "WRAPS_MAX": lambda n: record_key_from_wire(
-        [bytes(16), 1, [[bytes([each]) * 8, bytes(112)] for each in range(n)]]
+        [bytes(16), bytes(16), 1, [[bytes([each]) * 8, bytes(112)] for each in range(n)]]
     ),
     "RECORD_KEYS_PER_FRAME_MAX": lambda n: through(
         keys.KeepKeys(b"", Location("S01"), (destroyed(OpId(bytes(16))),) * n)

@@ -22,7 +22,7 @@ from protocol.sealed_keys import (
     record_key_to_wire,
     wrapped_for,
 )
-from protocol.sealing import Binding, key_pair
+from protocol.sealing import BOX_DIGEST_BYTES, Binding, box_digest, key_pair
 from tests.protocol import strategies
 from tests.protocol.examples import (
     CHAIN,
@@ -38,6 +38,7 @@ HERE = Binding(CHAIN, "S01", OP, "details")
 SHOP, SPARE, RECOVERY = (key_pair(bytes([n]) * 32) for n in (1, 2, 3))
 SEEDS = [bytes([n]) * 32 for n in (11, 12, 13)]
 DATA_KEY = b"\x0d" * 32
+BOX = b"\x0b" * BOX_DIGEST_BYTES
 
 
 def newer(one: RecordKey, other: RecordKey) -> RecordKey:
@@ -46,7 +47,7 @@ def newer(one: RecordKey, other: RecordKey) -> RecordKey:
 
 def test_each_for_whom_it_was_wrapped_opens_it_and_nobody_else() -> None:
     wraps = wrapped_for(DATA_KEY, HERE, [SHOP.public, RECOVERY.public], SEEDS)
-    key = RecordKey(OP, 1, wraps)
+    key = RecordKey(OP, BOX, 1, wraps)
     assert key.opened(HERE, [SHOP]) == DATA_KEY
     assert key.opened(HERE, [SPARE, RECOVERY]) == DATA_KEY
     assert key.opened(HERE, [SPARE]) is None
@@ -57,12 +58,13 @@ def test_s58_a_key_put_beside_another_record_does_not_open_it() -> None:
     wraps = wrapped_for(DATA_KEY, HERE, [SHOP.public], SEEDS)
     other = HERE._replace(op_id=OpId(b"\x5b" * 16))
     with pytest.raises(ProtocolError):
-        RecordKey(other.op_id, 1, wraps).opened(other, [SHOP])
+        RecordKey(other.op_id, BOX, 1, wraps).opened(other, [SHOP])
 
 
 @given(
     st.lists(
-        st.builds(RecordKey, st.just(OP), st.integers(0, 2), st.none() | strategies.wraps),
+        st.builds(RecordKey, st.just(OP), st.just(b""), st.integers(0, 2), st.none())
+        | st.builds(RecordKey, st.just(OP), st.just(BOX), st.integers(0, 2), strategies.wraps),
         max_size=4,
     )
 )
@@ -84,21 +86,31 @@ def test_the_same_state_stands_whatever_the_order_and_destroyed_is_for_good(
     "wire",
     [
         None,
-        [OP, 1],
-        [b"short", 1, None],
-        [OP, -1, None],
-        [OP, True, None],
-        [OP, 1, []],
-        [OP, 1, [[b"\x01" * 8, b"\x02" * 111]]],
-        [OP, 1, [[b"\x01" * 7, b"\x02" * 112]]],
-        [OP, 1, [[b"\x01" * 8, b"\x02" * 112]] * 2],
-        [OP, 1, [[bytes([n]) * 8, b"\x02" * 112] for n in range(17)]],
-        [OP, 1, [[b"\x02" * 8, b"\x02" * 112], [b"\x01" * 8, b"\x02" * 112]]],
+        [OP, BOX, 1],
+        [b"short", b"", 0, None],
+        [OP, b"", -1, None],
+        [OP, b"", True, None],
+        [OP, BOX, 1, []],
+        [OP, BOX, 1, [[b"\x01" * 8, b"\x02" * 111]]],
+        [OP, BOX, 1, [[b"\x01" * 7, b"\x02" * 112]]],
+        [OP, BOX, 1, [[b"\x01" * 8, b"\x02" * 112]] * 2],
+        [OP, BOX, 1, [[bytes([n]) * 8, b"\x02" * 112] for n in range(17)]],
+        [OP, BOX, 1, [[b"\x02" * 8, b"\x02" * 112], [b"\x01" * 8, b"\x02" * 112]]],
+        [OP, BOX, 0, None],
+        [OP, BOX[1:], 1, [[b"\x01" * 8, b"\x02" * 112]]],
+        [OP, b"", 1, [[b"\x01" * 8, b"\x02" * 112]]],
+        [OP, 1, [[b"\x01" * 8, b"\x02" * 112]]],
     ],
 )
 def test_what_is_no_key_of_a_record_is_refused(wire: object) -> None:
     with pytest.raises(ProtocolError):
         record_key_from_wire(wire)
+
+
+def test_a_sealed_part_is_named_by_all_of_its_bytes() -> None:
+    names = {box_digest(part) for part in (b"", b"\x00", b"\x01", b"\x01\x00")}
+    assert len(names) == 4
+    assert {len(name) for name in names} == {BOX_DIGEST_BYTES}
 
 
 def word(

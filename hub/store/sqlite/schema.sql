@@ -202,9 +202,10 @@ CREATE TABLE sealing_key (
 CREATE TABLE record_key (
   location TEXT NOT NULL,
   op_id    BLOB NOT NULL CHECK (length(op_id) = 16),
+  box      BLOB NOT NULL,          -- which sealed part: protocol.sealing.box_digest; empty: all of them are destroyed
   key      BLOB NOT NULL,          -- msgpack of protocol.sealed_keys.record_key_to_wire
   changed  INTEGER NOT NULL,       -- the location's own count of changes: where whoever asks goes on
-  PRIMARY KEY (location, op_id)
+  PRIMARY KEY (location, op_id, box)
 ) STRICT, WITHOUT ROWID;
 
 CREATE UNIQUE INDEX record_key_changed ON record_key (location, changed);

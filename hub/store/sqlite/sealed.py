@@ -29,11 +29,14 @@ def keep_keys(
     if announcement:
         db.execute(SQL["announce"], {"node": node, "record": announcement})
     for key in keys:
-        at = {"location": location, "op_id": key.op_id}
-        row = db.execute(SQL["one"], at).fetchone()
+        at = {"location": location, "op_id": key.op_id, "box": key.box}
+        row = db.execute(SQL["standing"], at).fetchone()
         if row is not None and not key.stands_before(_read(row[0])):
             continue
         db.execute(SQL["keep"], at | {"key": pack(record_key_to_wire(key))})
+        # After it has taken its number: the newest change of a location is never one that is gone.
+        if key.is_destroyed:
+            db.execute(SQL["destroy"], at)
 
 
 def read_keys(db: sqlite3.Connection, location: Location, after: int) -> Keys:

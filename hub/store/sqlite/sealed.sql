@@ -2,17 +2,23 @@
 INSERT INTO sealing_key (node, record) VALUES (:node, :record)
 ON CONFLICT (node) DO UPDATE SET record = :record;
 
--- name: one
+-- name: standing
+-- What is kept of a sealed part; or that the record's keys are destroyed, which names none.
 SELECT record_key.key FROM record_key
-WHERE record_key.location = :location AND record_key.op_id = :op_id;
+WHERE record_key.location = :location AND record_key.op_id = :op_id AND record_key.box IN (x'', :box)
+ORDER BY record_key.box LIMIT 1;
+
+-- name: destroy
+-- All keys of a record, but not that they are destroyed.
+DELETE FROM record_key WHERE location = :location AND op_id = :op_id AND box <> x'';
 
 -- name: keep
-INSERT INTO record_key (location, op_id, key, changed)
+INSERT INTO record_key (location, op_id, box, key, changed)
 VALUES (
-  :location, :op_id, :key,
+  :location, :op_id, :box, :key,
   (SELECT coalesce(max(record_key.changed), 0) + 1 FROM record_key WHERE record_key.location = :location)
 )
-ON CONFLICT (location, op_id) DO UPDATE SET key = excluded.key, changed = excluded.changed;
+ON CONFLICT (location, op_id, box) DO UPDATE SET key = excluded.key, changed = excluded.changed;
 
 -- name: changed
 SELECT record_key.key, record_key.changed FROM record_key
@@ -37,9 +43,9 @@ SELECT meta.value FROM meta WHERE meta.key = 'recovery';
 
 -- name: sealed_records
 -- Every record whose key is kept, with the operation that counts under its id at its location.
-SELECT record_key.location, record_key.op_id, record_key.key, ledger.body
+SELECT record_key.location, record_key.op_id, record_key.box, record_key.key, ledger.body
 FROM record_key
 JOIN applied ON applied.op_id = record_key.op_id AND applied.home = record_key.location
 JOIN ledger ON ledger.position = applied.position
-WHERE (record_key.location, record_key.op_id) > (:location, :op_id)
-ORDER BY record_key.location, record_key.op_id LIMIT :limit;
+WHERE (record_key.location, record_key.op_id, record_key.box) > (:location, :op_id, :box)
+ORDER BY record_key.location, record_key.op_id, record_key.box LIMIT :limit;

@@ -6,11 +6,13 @@ CREATE TABLE own_sealing_key (
 ) STRICT;
 
 CREATE TABLE record_key (
-    op_id BLOB PRIMARY KEY CHECK (length(op_id) = 16),
+    op_id BLOB NOT NULL CHECK (length(op_id) = 16),
+    box BLOB NOT NULL,
     location TEXT NOT NULL,
     key BLOB NOT NULL,
     readers BLOB NOT NULL,
-    untold INTEGER NOT NULL
+    untold INTEGER NOT NULL,
+    PRIMARY KEY (op_id, box)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX record_key_untold ON record_key (location, op_id) WHERE untold = 1;

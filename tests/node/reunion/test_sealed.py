@@ -11,9 +11,11 @@ from hub import sealed_records
 from node.commands.requests import Authority, Caller, Line, Movement, Person, Refusal
 from node.replica import sealed
 from protocol.access.table import PersonRole
+from protocol.codec import unpack
 from protocol.frames.keys import Keys, KeysKept
 from protocol.ids import Location, Lot, OpId, Sku
 from protocol.movements import MoveKind
+from protocol.sealed_keys import record_key_from_wire
 from protocol.sealing import recovery_pair
 from tests.node.reunion.here import Here, NodeHere, eventually
 
@@ -105,10 +107,8 @@ async def test_what_a_shop_sealed_its_other_node_opens_and_the_recovery_key_too(
 
 async def readers(node: NodeHere) -> set[int]:
     """For how many keys the records are wrapped."""
-    from protocol.codec import unpack  # noqa: PLC0415 - of this one question
-
     rows = await node.asks("SELECT key FROM record_key")
-    return {len(unpack(bytes(key))[2] or ()) for (key,) in rows}  # type: ignore[index]
+    return {len(record_key_from_wire(unpack(bytes(key))).wraps or ()) for (key,) in rows}
 
 
 async def test_another_shop_and_the_hub_hold_no_key_and_no_clear_text(here: Here) -> None:

@@ -8,16 +8,16 @@ from protocol.departure import Departure, Reason, sign
 from protocol.ids import Location, OpId
 from protocol.limits import RECORD_KEYS_PER_FRAME_MAX
 from protocol.sealed_keys import RecordKey, Wrap, destroyed
-from protocol.sealing import KEY_ID_BYTES, WRAPPED_BYTES
+from protocol.sealing import BOX_DIGEST_BYTES, KEY_ID_BYTES, WRAPPED_BYTES
 from tests.store.shop import CHAIN, HUB_KEY, NOW_MS, Shop
 
 S01, S02 = Location("S01"), Location("S02")
 
 
-def key_of(number: int, version: int = 1, mark: bytes = b"w") -> RecordKey:
+def key_of(number: int, version: int = 1, mark: bytes = b"w", box: bytes = b"x") -> RecordKey:
     """A record's key, as it could be."""
     wrap = Wrap(mark * KEY_ID_BYTES, mark * WRAPPED_BYTES)
-    return RecordKey(OpId(number.to_bytes(16)), version, (wrap,))
+    return RecordKey(OpId(number.to_bytes(16)), box * BOX_DIGEST_BYTES, version, (wrap,))
 
 
 class TestSealedKeys:
@@ -49,6 +49,27 @@ class TestSealedKeys:
         await store.keep_keys(shop.node, b"", S01, [destroyed(key_of(1).op_id)])
         await store.keep_keys(shop.node, b"", S01, [key_of(1, version=9)])
         assert (await store.keys(S01, 0)).keys == (destroyed(key_of(1).op_id),)
+
+    async def test_what_two_nodes_sealed_under_one_id_has_two_keys(self, store: HubStore) -> None:
+        shop = await _open(store, "S01")
+        one, other = key_of(1, version=2), key_of(1, box=b"y")
+        await store.keep_keys(shop.node, b"", S01, [one])
+        await store.keep_keys(shop.node, b"", S01, [other])
+        assert (await store.keys(S01, 0)).keys == (one, other)
+
+    async def test_both_are_destroyed_together_and_whoever_has_read_them_hears_of_it(
+        self, store: HubStore
+    ) -> None:
+        shop = await _open(store, "S01")
+        one, other = key_of(1), key_of(1, box=b"y")
+        await store.keep_keys(shop.node, b"", S01, [one, other])
+        upto = (await store.keys(S01, 0)).upto
+        gone = destroyed(one.op_id)
+        await store.keep_keys(shop.node, b"", S01, [gone])
+        told = await store.keys(S01, upto)
+        assert (told.keys, told.upto > upto) == ((gone,), True)
+        await store.keep_keys(shop.node, b"", S01, [one, key_of(1, version=9, box=b"z")])
+        assert (await store.keys(S01, 0)).keys == (gone,)
 
     async def test_the_same_id_at_another_location_is_another_record(self, store: HubStore) -> None:
         shop = await _open(store, "S01")

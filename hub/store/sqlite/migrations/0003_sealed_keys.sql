@@ -7,9 +7,10 @@ CREATE TABLE sealing_key (
 CREATE TABLE record_key (
   location TEXT NOT NULL,
   op_id    BLOB NOT NULL CHECK (length(op_id) = 16),
+  box      BLOB NOT NULL,
   key      BLOB NOT NULL,
   changed  INTEGER NOT NULL,
-  PRIMARY KEY (location, op_id)
+  PRIMARY KEY (location, op_id, box)
 ) STRICT, WITHOUT ROWID;
 
 CREATE UNIQUE INDEX record_key_changed ON record_key (location, changed);
