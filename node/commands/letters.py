@@ -43,6 +43,7 @@ def send(
     caller: Caller,
     letter: Letter,
     sent: bytes,
+    edit_id: OpId,
     slot: Slot,
     request: bytes,
 ) -> Answer:
@@ -59,7 +60,7 @@ def send(
         raise Refusal("forbidden", f"this caller, or this node, does not write for {letter.origin}")
     if letter.person is not None and not _is_somebody(db, letter.person):
         raise Refusal("validation_failed", "person must be the id of somebody in the directory")
-    _edit(db, here, caller, letter, letter.id, LETTER, sent)
+    _edit(db, here, caller, letter, edit_id, LETTER, sent)
     body = orjson.dumps(told(letter))
     answers.keep(db, slot, Kept(request, 201, body), here.now_ms)
     return Answer(id_to_text(letter.id), 201, body, replayed=False)

@@ -118,9 +118,12 @@ class Letters:
         except ProtocolError as error:
             raise Refusal("validation_failed", error.detail) from error
         slot = Slot(caller.name, commands.ROUTE, key)
+        # Sent again at another node of the location it is signed there, at another time: the same document by another edit.
+        route, key = f"{commands.ROUTE}/send", f"{key}@{here.certificate.node.hex()}"
+        edit_id = op_id(here.chain, writing.origin, caller.name, route, key)
         request = fingerprint(self._own.fingerprint_secret, _asked(writing))
         return await self._write(
-            lambda db: commands.send(db, self._here(), caller, letter, sent, slot, request)
+            lambda db: commands.send(db, self._here(), caller, letter, sent, edit_id, slot, request)
         )
 
     async def newest(
@@ -162,8 +165,9 @@ class Letters:
             letter.chain, id_, letter_digest(found.sent), letter.to, caller.by, here.now_ms
         )
         signed = self._own.signed_receipt(receipt)
-        # Of another node of the location it is another receipt: its time and signature differ.
-        key = f"{id_.hex()}@{here.certificate.node.hex()}"
+        # Of another node of the location it is another receipt: its time and signature differ. So it is of a letter that
+        # was signed again.
+        key = f"{receipt.digest.hex()}@{here.certificate.node.hex()}"
         edit_id = op_id(here.chain, letter.to, caller.by, f"{commands.ROUTE}/read", key)
         await self._write(
             lambda db: commands.note_read(

@@ -18,7 +18,7 @@ from protocol.operation import Operation
 from protocol.wire import encode
 from tests.node.reunion.here import Here, NodeHere, eventually
 from tests.node.reunion.test_people import OPERATOR, PASSWORD, new, people_of
-from tests.node.reunion.test_sealed import asks_now, own_keys, with_recovery
+from tests.node.reunion.test_sealed import asks_now, heard_of, own_keys, with_recovery
 
 S01, S02 = Location("S01"), Location("S02")
 TEXT = "marked: have you any left?"
@@ -276,3 +276,69 @@ async def count_of(node: NodeHere) -> int:
     """How many letters there are."""
     sql = "SELECT count(*) FROM document WHERE collection = 'messages'"
     return int((await node.asks(sql))[0][0])
+
+
+async def test_what_is_sent_at_two_nodes_of_a_shop_that_is_cut_off_is_one_message_and_no_exception(
+    here: Here,
+) -> None:
+    first, second, standby = await shops_and_standby(here)
+    nodes = (first, second, standby)
+    await here.hub.stop()
+    id_ = await sent(first)
+    assert isinstance(id_, bytes)
+    assert await sent(standby) == id_
+    await here.hub.start()
+    for node in nodes:
+        await eventually(node.is_settled, True)
+    for node, who in ((first, ADA), (second, BOB), (standby, ADA)):
+        await eventually(lambda node=node, who=who: texts(node, who), [TEXT, TEXT, TEXT])  # type: ignore[misc]
+    await second.node.letters.note_read(BOB, id_)
+    for node in (first, standby):
+        await eventually(lambda node=node: read_by(node, id_), ["bob"])  # type: ignore[misc]
+    for node in nodes:
+        assert await node.asks("SELECT code FROM quarantined") == []
+
+
+async def test_a_message_that_was_read_and_is_sent_again_at_another_node_is_read_again(
+    here: Here,
+) -> None:
+    first, second, standby = await shops_and_standby(here)
+    nodes = (first, second, standby)
+    id_ = await sent(first)
+    assert isinstance(id_, bytes)
+    for node in nodes:
+        await eventually(lambda node=node: count_of(node), 3)  # type: ignore[misc]
+    await second.node.letters.note_read(BOB, id_)
+    await eventually(lambda: read_by(standby, id_), ["bob"])
+    assert await sent(standby) == id_
+    await eventually(lambda: read_by(first, id_), [])  # the receipt is of the letter as it was
+    await eventually(lambda: read_by(standby, id_), [])
+    await eventually(lambda: sender(second, id_), "S01b")
+    await second.node.letters.note_read(BOB, id_)
+    for node in (first, standby):
+        await eventually(lambda node=node: read_by(node, id_), ["bob"])  # type: ignore[misc]
+    for node in nodes:
+        await eventually(node.is_settled, True)
+        assert await node.asks("SELECT code FROM quarantined") == []
+
+
+async def shops_and_standby(here: Here) -> tuple[NodeHere, NodeHere, NodeHere]:
+    """Two shops, and another node of the first; one message of each of its nodes was sent."""
+    first, second = await two_shops(here)
+    standby = await here.node("S01b", writes=("S01",))
+    nodes = (first, second, standby)
+    await with_recovery(here, *nodes)
+    for node in (first, standby):
+        await asks_now(node)  # and hears whom else of its shop to seal for
+        await eventually(lambda node=node: heard_of(node), 2)  # type: ignore[misc]
+    await introduced(first, key="of the first")
+    await introduced(standby, key="of the standby")
+    for node in nodes:
+        await eventually(lambda node=node: count_of(node), 2)  # type: ignore[misc]
+        await eventually(node.is_settled, True)
+    return nodes
+
+
+async def sender(node: NodeHere, id_: OpId) -> str:
+    """Which node signed it."""
+    return str((await one(node, BOB, id_))["node"])
