@@ -94,7 +94,9 @@ def _row(db: sqlite3.Connection, id_: str, version: str | None) -> Listed:
 
 
 def _say(work: Work, slot: Slot, row: Listed, note: str) -> None:
-    edit_id = op_id_of(work.here, slot)
+    # What is said at another node under the same key has another time and name in it: it is said there too.
+    key = f"{slot.key}@{work.here.certificate.node.hex()}"
+    edit_id = op_id_of(work.here, slot._replace(key=key))
     said: Mapping[str, object] = {
         "by": work.caller.by,
         "node": work.here.certificate.name,

@@ -321,3 +321,29 @@ async def _kinds(node: NodeHere) -> list[str]:
 async def _number(node: NodeHere, sql: str) -> int:
     found: int = (await node.asks(sql))[0][0]
     return found
+
+
+async def test_what_is_resolved_at_two_nodes_of_a_shop_that_is_cut_off_is_said_twice_and_no_exception(
+    here: Here,
+) -> None:
+    people = await two_tills_and_an_office(here)
+    first, other, _ = people
+    nodes = [one.node for one in people]
+    await first.node.receives("unheard", 1, key="unheard")
+    await agree(people, "code", expected={("unknown_sku",)})
+    id_ = (await first.only("unknown_sku"))["id"]
+    await settled(*nodes)
+    await here.hub.stop()
+    ada = Caller("ada", Authority.OPERATOR)
+    for one in (first, other):
+        await one.node.node.exceptions.resolve(ada, id_, "a sample", None, "one key")
+    await here.hub.start()
+    await settled(*nodes)
+    for one in people:
+        await eventually(partial(one.lists, "code", state=""), {("unknown_sku",)})
+        await eventually(partial(one.lists, "id", state="resolved"), {(id_,)})
+        assert await one.node.asks("SELECT code FROM quarantined") == []
+        assert await one.node.problems() == []
+    shown = await first.desk.reads("resolutions", id_)
+    assert shown is not None
+    assert sorted(said["node"] for said in shown["said"].values()) == ["S01", "S01 again"]
