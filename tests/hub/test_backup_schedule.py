@@ -27,7 +27,7 @@ from tests.store.shop import Shop
 pytestmark = pytest.mark.timeout(120)
 
 OFTEN_H = 1 / 3600
-PATIENCE_S = 60.0
+PATIENCE_S = 100.0
 
 
 @dataclass(frozen=True)
