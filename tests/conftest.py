@@ -23,7 +23,7 @@ GUARDED_PACKAGES = ["protocol", "runtime", "node", "hub"]
 _PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("dev", _PATIENT)
 settings.register_profile("ci", _PATIENT, derandomize=True, print_blob=True)
-settings.register_profile("long", _PATIENT, max_examples=2_000, print_blob=True)
+settings.register_profile("long", _PATIENT, max_examples=1_000, print_blob=True)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -21,7 +21,7 @@ from protocol.wire import decode, encode
 from tests.protocol import strategies, vector_page
 
 BULK_QUICK = 20_000
-BULK_LONG = 1_000_000
+BULK_LONG = 300_000
 _TYPES = sorted(frame.TYPE for frame in strategies.FRAMES)
 
 # Values of any type, also such as no peer may send.
