@@ -6,8 +6,10 @@ under any name, interrupted anywhere and sent again, through the daemon or witho
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from types import TracebackType
+from typing import Final, Protocol, Self
 
 from node.exchange.reading import Garbled, NotReadable, Reading, Record, Seal, SourceFile
 from node.exchange.rows import Bad, Fault, Good, LeftOut
@@ -18,6 +20,7 @@ from node.exchange.sending import (
     Outcome,
     Recorded,
     Refused,
+    SendingStopped,
     Unchanged,
 )
 from protocol.limits import REMEMBERED_ANSWER_DAYS
@@ -134,28 +137,31 @@ def record(
     watcher.phase(door.doing, source.size)
     reading = source.read(checked.seal)
     _, records = _begin(reading, subject)
-    batch = _Batch(door, watcher, tally)
-    for found in subject.rows(records):
-        match found:
-            case Good(line=line):
-                match subject.item(checked.seal.digest, found):
-                    case Refused() as refused:
-                        batch.count(refused, line)
-                    case Item() as item:
-                        batch.add(item)
-            case Bad():
-                tally.rows += 1
-                tally.bad += 1
-            case LeftOut():
-                tally.rows += 1
-                tally.left_out += 1
-        watcher.progress(reading.bytes_read, tally.rows)
-    batch.send()
+    with _Batch(door, watcher, tally) as batch:
+        for found in subject.rows(records):
+            match found:
+                case Good(line=line):
+                    match subject.item(checked.seal.digest, found):
+                        case Refused() as refused:
+                            batch.count(refused, line)
+                        case Item() as item:
+                            batch.add(item)
+                case Bad():
+                    tally.rows += 1
+                    tally.bad += 1
+                case LeftOut():
+                    tally.rows += 1
+                    tally.left_out += 1
+            watcher.progress(reading.bytes_read, tally.rows)
+        batch.send()
     reading.seal()  # compares what may be left after the last row
 
 
 class _Batch:
-    """What is sent together."""
+    """What is sent together. A daemon has one at a time, and the rows of the next are read meanwhile.
+
+    On leaving the block what was sent is answered and counted, whatever ended it.
+    """
 
     def __init__(self, door: Door, watcher: Watcher, tally: Tally) -> None:
         self._door = door
@@ -163,6 +169,25 @@ class _Batch:
         self._tally = tally
         self._items: list[Item] = []
         self._json_bytes = 0
+        self._sender = ThreadPoolExecutor(1, "sending")
+        self._sent: tuple[list[Item], Future[list[Outcome]]] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self._take_answer()
+        except SendingStopped:
+            if error is None:
+                raise
+        finally:
+            self._sender.shutdown()
 
     def add(self, item: Item) -> None:
         """Take it, and send what is full."""
@@ -175,12 +200,25 @@ class _Batch:
             self.send()
 
     def send(self) -> None:
-        """Send what there is."""
+        """Send what there is, once what was sent before is answered."""
+        self._take_answer()
         if not self._items:
             return
-        for outcome, item in zip(self._door.record(self._items), self._items, strict=True):
+        items, self._items, self._json_bytes = self._items, [], 0
+        if self._door.is_elsewhere:
+            self._sent = items, self._sender.submit(self._door.record, items)
+        else:
+            self._count_all(items, self._door.record(items))
+
+    def _take_answer(self) -> None:
+        sent, self._sent = self._sent, None
+        if sent is not None:
+            items, answer = sent
+            self._count_all(items, answer.result())
+
+    def _count_all(self, items: list[Item], outcomes: list[Outcome]) -> None:
+        for outcome, item in zip(outcomes, items, strict=True):
             self.count(outcome, item.line)
-        self._items, self._json_bytes = [], 0
 
     def count(self, outcome: Outcome, line: int) -> None:
         """Say what became of a row."""

@@ -100,6 +100,8 @@ class Door(Protocol):
 
     batch_rows: int
     """How many it wants next."""
+    is_elsewhere: bool
+    """Whether another process does the work, and may be sent rows by a thread of its own."""
 
     @property
     def doing(self) -> str:
@@ -143,6 +145,7 @@ class DaemonDoor:
     """The batch route of the running daemon."""
 
     doing = "recording"
+    is_elsewhere = True
 
     def __init__(self, folder: Folder, errand: Errand) -> None:
         self._folder = folder
@@ -188,6 +191,7 @@ class OwnDoor:
     """The node opened here; nobody else waits, so batches are as large as they may be."""
 
     doing = "recording"
+    is_elsewhere = False
 
     def __init__(self, runner: asyncio.Runner, node: Node, errand: Errand) -> None:
         self._runner = runner

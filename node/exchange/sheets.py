@@ -140,6 +140,7 @@ class Trial:
     """A door that only says what would become of rows."""
 
     doing = "trying"
+    is_elsewhere = False
     batch_rows = BATCH_ROWS_MAX
 
     def __init__(self, folder: Folder, here: Here, collection: Collection) -> None:
