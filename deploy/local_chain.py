@@ -12,7 +12,7 @@ from typing import Final, Literal, Self
 
 import aiohttp
 
-from deploy.client import Client
+from deploy.client import REQUEST_S_MAX, Client, Json, RefusedError
 from deploy.cutting_proxy import CuttingProxy
 from deploy.process import Daemon, Module, run_command
 
@@ -87,10 +87,14 @@ class LocalChain:
 
         `options` go to `everstock-hub enrol` as they are. `via` is the port of a line to the hub that the caller keeps.
         """
-        granted = [argument for location in writes for argument in ("--writes", location)]
-        code = await self._run(
-            "hub", "enrol", "--data", str(self.hub.data), "--name", name, *granted, *options
-        )
+        if self.hub.running and not options:
+            wish = {"name": name, "writes": list(writes)}
+            code = await self._ask(HUB, "/v1/operator/enrol", wish, "code")
+        else:
+            granted = [argument for location in writes for argument in ("--writes", location)]
+            code = await self._run(
+                "hub", "enrol", "--data", str(self.hub.data), "--name", name, *granted, *options
+            )
         link = CuttingProxy(self.hub.port) if line == "cuttable" else None
         if link is not None:
             await link.start()
@@ -131,8 +135,13 @@ class LocalChain:
         """A client with a till's own token, made at first use."""
         tokens = self.nodes[node].till_tokens
         if name not in tokens:
-            data = str(self._daemon(node).data)
-            tokens[name] = await self._run("node", "token", "--data", data, "--name", name)
+            daemon = self._daemon(node)
+            if daemon.running:
+                tokens[name] = await self._ask(node, "/v1/operator/tokens", {"name": name}, "token")
+            else:
+                tokens[name] = await self._run(
+                    "node", "token", "--data", str(daemon.data), "--name", name
+                )
         return self._client(node, tokens[name])
 
     def operator(self, name: str) -> Client:
@@ -197,6 +206,13 @@ class LocalChain:
             async with self._commands:
                 await node.daemon.start()
         return node
+
+    async def _ask(self, name: str, path: str, body: Json, member: str) -> str:
+        """What the command of this name asks a running daemon, without starting an interpreter for it."""
+        answer = await self.operator(name).send(path, body, None, timeout_s=REQUEST_S_MAX)
+        if answer.status != 201:
+            raise RefusedError(answer, f"POST {path}")
+        return str(answer.json()[member])
 
     async def _run(self, module: Module, *arguments: str) -> str:
         async with self._commands:
