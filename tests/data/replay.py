@@ -265,7 +265,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=20170101, help="of the faults (%(default)s)")
     parser.add_argument("--hub-kills", type=int, default=4, help="during the load (%(default)s)")
     parser.add_argument("--node-kills", type=int, default=4, help="nodes struck (%(default)s)")
-    parser.add_argument("--minutes", type=float, default=12, help="for each set (%(default)s)")
+    parser.add_argument("--minutes", type=float, default=25, help="for each set (%(default)s)")
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.sets if name not in SETS]:
         parser.error(f"no such data set: {', '.join(unknown)}")
