@@ -50,7 +50,7 @@ def found_in(files: dict[str, bytes], mark: str | bytes) -> set[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)  # four daemons are started, which takes a while where others work too
+@pytest.mark.timeout(900)  # four daemons are started, which takes a while where others work too
 def test_s31_s64_everything_that_a_node_leaves_on_its_disk_is_its_own(tmp_path: Path) -> None:
     with chain_of(tmp_path) as chain:
         sessions = [live(chain, "S01", OURS), live(chain, "S02", THEIRS)]
