@@ -18,8 +18,8 @@ async def test_six_kills_lose_no_answered_sale_and_double_none(tmp_path: Path, s
 
 @pytest.mark.slow
 @pytest.mark.timeout(2400)
-async def test_sixty_kills_lose_no_answered_sale_and_double_none(tmp_path: Path, seed: int) -> None:
-    await _sell_under_kills(tmp_path, seed, kill_count=60)
+async def test_forty_kills_lose_no_answered_sale_and_double_none(tmp_path: Path, seed: int) -> None:
+    await _sell_under_kills(tmp_path, seed, kill_count=40)
 
 
 async def _sell_under_kills(folder: Path, seed: int, *, kill_count: int) -> None:
