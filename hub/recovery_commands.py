@@ -147,8 +147,8 @@ def revoke(name: Name, data: Data, as_json: AsJson = False) -> None:  # noqa: FB
         who = one["username"] or one["user"]
         put(f"{one['location']}\t{who}\t{', '.join(one['proves'])}")
     forced = (
-        f"It held what proves {len(found)} people at a location: that opens nothing any more until it is set anew, "
-        "with `everstock-node user reset`. `everstock-hub audit --notes --action note.reset_forced` keeps the list. "
+        f"Passwords, PINs and badges that it held: {len(found)}, listed by person and location. They open nothing any more until they "
+        "are set anew, with `everstock-node user reset`. `everstock-hub audit --notes --action note.reset_forced` keeps the list. "
         if found
         else "Nothing that it is known to have held of passwords is still to be set anew. "
     )

@@ -65,7 +65,7 @@ def create(
     """Create somebody, and print the password that was made for them."""
     given = {"display_name": display_name, "email": email, "password": _read(asked=password_stdin)}
     done = _do(data, Act.CREATE, username=username, role=role, location=location, **given)
-    _say_made(done, f"{username} can sign in and must change this password.")
+    _say_made(done, f"{username} can sign in, and should change this password.")
 
 
 @user_app.command(
@@ -109,7 +109,7 @@ def reset(
         "pin" if pin_stdin else "password": _read(asked=password_stdin or pin_stdin)
     }
     done = _do(data, Act.RESET, username=username, location=location, **given)
-    _say_made(done, f"{username} must change this password.")
+    _say_made(done, f"{username} should change this password.")
 
 
 @user_app.command("list", epilog="Example: everstock-node user list --data shop")
