@@ -1,4 +1,4 @@
-"""What every test gets: a guarded event loop, a Hypothesis profile and the skip gate.
+"""What every test gets: a guarded event loop, a Hypothesis profile, processes that start at once and the skip gate.
 
 A blocking call made by our own code on the event loop is an error in an async test, so "selling
 never waits" is checked by every one of them.
@@ -16,6 +16,7 @@ from blockbuster import BlockBuster, BlockBusterFunction
 from hypothesis import HealthCheck, settings
 
 from tests import skips
+from tests.preloaded import Starter
 
 GUARDED_PACKAGES = ["protocol", "runtime", "node", "hub"]
 
@@ -27,10 +28,14 @@ settings.register_profile("long", _PATIENT, max_examples=1_000, print_blob=True)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the Hypothesis profile and install the skip gate."""
+    """Choose the Hypothesis profile, install the skip gate, and begin our commands with their modules loaded."""
     default_profile = "ci" if skips.is_strict(os.environ) else "dev"
     settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", default_profile))
     skips.install(config, os.environ)
+    if "EVERSTOCK_COLD" not in os.environ:
+        starter = Starter()
+        starter.install()
+        config.add_cleanup(starter.close)
 
 
 @functools.cache

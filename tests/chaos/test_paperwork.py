@@ -19,7 +19,8 @@ SHOPS = ("S01", "S02")
 HANDLED = tuple(f"A{number:02d}" for number in range(8))
 """The SKUs that `sales` sells."""
 ACTS = 25
-SETTLED_S = 120
+SETTLED_S = 200
+"""The older of two sessions of one log is sent away for a minute, and the next of them too."""
 NAMED = frozenset({"parcel", "reverse"})
 """What two machines of a shop record under one id. Told of it otherwise by each, the hub sets one aside, and says so: `sim`."""
 
