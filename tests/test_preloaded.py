@@ -89,6 +89,19 @@ def test_it_says_and_ends_as_a_new_interpreter_does(
     assert starter.begun == begun + 1
 
 
+def test_it_writes_much_to_files_and_pipes_whatever_the_server_writes_to(
+    starter: Starter, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "node", "--help"]
+    whole = run(command)[1]
+    with (tmp_path / "said").open("w+") as said:
+        said.write("before\n")
+        said.flush()
+        assert subprocess.run(command, stdout=said, check=False).returncode == 0
+        assert subprocess.run(command, stdout=said, check=False).returncode == 0
+    assert (tmp_path / "said").read_text() == f"before\n{whole}{whole}"
+
+
 def test_it_sees_the_variables_it_was_given_and_no_others(starter: Starter, tmp_path: Path) -> None:
     init(tmp_path / "hub")
     serving = [*HUB, "serve", "--data", str(tmp_path / "hub")]
@@ -157,6 +170,15 @@ def test_elsewhere_and_under_other_settings_it_is_a_new_interpreter(
     paths = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
     assert subprocess.run(VERSION, cwd=tmp_path, env=paths, check=False).returncode == 0
     assert unused.server is None
+
+
+def test_a_test_may_kill_every_child_of_its_own() -> None:
+    with installed() as own:
+        assert run(VERSION)[0] == 0
+        assert own.server is not None
+        own.server.kill()
+        own.server.wait()
+        assert run(VERSION)[0] == 0
 
 
 def test_the_server_ends_with_whoever_started_it() -> None:

@@ -48,6 +48,9 @@ class Starter:
     def close(self) -> None:
         """Leave starting to the standard library again, and wait until the server has ended."""
         subprocess._fork_exec = fork_and_execute
+        self._forget()
+
+    def _forget(self) -> None:
         if self._control is not None and self.server is not None:
             self._control.close()
             self._control = None
@@ -80,6 +83,8 @@ class Starter:
             wanted if wanted != -1 else own for own, wanted in enumerate((stdin, stdout, stderr))
         ]
         with self._lock:
+            if self.server is not None and self.server.poll() is not None:
+                self._forget()  # a test that killed every child of its own
             if self._control is None:
                 self._control = self._serve()
             socket.send_fds(self._control, [json.dumps(wish).encode()], files)

@@ -26,6 +26,8 @@ LOADED: Final = (
 )
 """What the commands load: the last are what `serve` alone needs."""
 
+_STANDARD: Final = {"stdin": 0, "stdout": 1, "stderr": 2}
+
 
 def main() -> None:
     """Fork for each wish until whoever started this is gone; in each fork, be the command."""
@@ -76,9 +78,14 @@ def _fork_apart() -> int | None:
 
 
 def _become(wish: dict[str, Any], files: list[int]) -> None:
-    for standard, file in enumerate(files):
-        os.dup2(file, standard)
-        os.close(file)
+    for name, standard in _STANDARD.items():
+        os.dup2(files[standard], standard)
+        os.close(files[standard])
+        # What the server has remembers whether its own could be sought in.
+        made = os.fdopen(standard, "w" if standard else "r", encoding="utf-8", closefd=False)
+        made.reconfigure(line_buffering=name == "stderr" or made.isatty())
+        setattr(sys, name, made)
+        setattr(sys, f"__{name}__", made)
     if wish["new_session"]:
         os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
