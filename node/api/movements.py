@@ -122,7 +122,7 @@ def _sees(caller: Caller, shown: Mapping[str, object]) -> bool:
 
 
 def _seen_by(caller: Caller, shown: dict[str, object]) -> dict[str, object]:
-    return shown if caller.person is None or has_right(caller, _COST) else without_cost(shown)
+    return shown if has_right(caller, _COST) else without_cost(shown)
 
 
 def _refuse_too_many_lines(movements: list[object]) -> None:

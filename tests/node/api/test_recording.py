@@ -126,7 +126,9 @@ async def test_a_count_of_a_thousand_lines_is_recorded(till: ApiCaller) -> None:
     assert await till.on_hand("00000999") == 999
 
 
-async def test_received_goods_keep_their_cost_and_expiry(till: ApiCaller) -> None:
+async def test_received_goods_keep_their_cost_and_expiry_and_a_till_is_not_told_what_they_cost(
+    till: ApiCaller, operator: ApiCaller
+) -> None:
     line = {
         "sku": "A1",
         "lot": "L1",
@@ -137,8 +139,14 @@ async def test_received_goods_keep_their_cost_and_expiry(till: ApiCaller) -> Non
     }
     reply = await till.record("k", {"kind": "receive", "location": "S01", "lines": [line]})
     assert reply.status == 201, reply
-    shown = (await till.get(reply.headers["Location"]))["lines"][0]
+    shown = (await operator.get(reply.headers["Location"]))["lines"][0]
     assert {name: shown[name] for name in line} == line
+    told = [
+        (await till.get(reply.headers["Location"])),
+        *(await till.get("/v1/movements"))["items"],
+    ]
+    assert [each["lines"][0]["expiry"] for each in told] == ["2030-02-28"] * 2
+    assert not any("unit_cost" in each["lines"][0] for each in told)
 
 
 async def test_what_is_written_comes_back_as_it_was(till: ApiCaller) -> None:

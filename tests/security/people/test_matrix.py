@@ -89,7 +89,7 @@ async def test_s7_s8_what_goods_cost_is_shown_to_whoever_may_read_it_and_in_no_o
     paths = ("skus", "skus/tea", "movements?location=S01", "suppliers")
     reports = ("reports/valuation?location=S01", "reports/valuation?location=S01&format=csv")
     seeing: dict[str, set[str]] = {"cost": set(), "contact": set()}
-    for called in (*OFFICE, "manager", "pharmacist", "clerk", "cashier", "till_person"):
+    for called in (*OFFICE, "manager", "pharmacist", "clerk", "cashier", "till_person", "till"):
         for path in (*paths, *reports):
             body = (await callers[called].ask("GET", f"/v1/{path}")).body
             if b"777123" in body:
@@ -97,7 +97,7 @@ async def test_s7_s8_what_goods_cost_is_shown_to_whoever_may_read_it_and_in_no_o
             if b"555-0100" in body:
                 seeing["contact"].add(called)
     assert seeing["cost"] == {*OFFICE, "manager"}
-    assert seeing["contact"] == {*OFFICE, "manager", "pharmacist", "clerk", "till_person"}
+    assert seeing["contact"] == {*OFFICE, "manager", "pharmacist", "clerk", "till_person", "till"}
     for path in ("skus?cost=777123", "skus?order=cost", "skus?limit=1&cost.amount=1"):
         assert (await callers["clerk"].ask("GET", f"/v1/{path}")).status == 422
 

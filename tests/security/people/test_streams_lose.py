@@ -10,6 +10,7 @@ import pytest
 from aiohttp import ClientResponse
 from pytest_aiohttp.plugin import AiohttpClient
 
+from node.api.context import NODE
 from node.app import make_app
 from node.config import NodeSettings
 from node.node import Node
@@ -53,6 +54,25 @@ async def sells(boss: ApiCaller, location: str, key: str) -> None:
     line = {"sku": "tea", "delta": -1}
     reply = await boss.record(key, {"kind": "sale", "location": location, "lines": [line]})
     assert reply.status == 201
+
+
+async def test_s8_a_stream_tells_what_goods_cost_to_whoever_may_read_it_alone(
+    boss: ApiCaller,
+) -> None:
+    node = boss.http.server.app[NODE]
+    till = ApiCaller(boss.http, await node.callers.create_token("till-1"))
+    line = {"sku": "tea", "delta": 5, "unit_cost": {"amount": 777_123, "currency": "GBP"}}
+    received = {"kind": "receive", "location": "S01", "lines": [line]}
+    seen: dict[str, bool] = {}
+    for name, caller in {"boss": boss, "till": till}.items():
+        headers = {"Authorization": f"Bearer {caller.token}"}
+        async with boss.http.get("/v1/events", headers=headers) as response, asyncio.timeout(20):
+            events = told(response)
+            assert (await boss.record(name, received)).status == 201
+            while (event := await anext(events))[1] != "movement":
+                pass
+            seen[name] = "unit_cost" in event[2]["lines"][0]
+    assert seen == {"boss": True, "till": False}
 
 
 async def works_at_both(boss: ApiCaller) -> tuple[str, ApiCaller]:
