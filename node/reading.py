@@ -65,9 +65,12 @@ class Reading:
 
     async def sync_status(self) -> dict[str, object]:
         """Where this node stands with the hub, as `GET /v1/sync` shows it."""
+        # Before the rest: while it is read a session may open with a hub that has less than it acknowledged, and of a node
+        # that is connected what is still to be sent must be told.
+        connected = self._uplink.connected
         shown = await self._store.read(lambda db: showing.sync_status(db, self._world.now_ms()))
         verified = showing.verified(self._verifier.outcome)
-        return {**shown, **verified, "connected": self._uplink.connected}
+        return {**shown, **verified, "connected": connected}
 
     async def digest(self, scope: str) -> dict[str, object]:
         """A scope's digest over the rows the hub sent; zeros for a scope that has none.

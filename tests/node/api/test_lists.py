@@ -1,9 +1,12 @@
 """Lists, single things, the digest and the state of the uplink."""
 
+import sqlite3
 from typing import Any
 
 import pytest
 
+from node import showing
+from node.node import Node
 from tests.node.api.caller import ApiCaller, movement, sale
 
 ROW_FIELDS = {
@@ -214,6 +217,21 @@ async def test_the_uplink_says_that_it_is_cut_off(till: ApiCaller) -> None:
         "and the note of the till's token"
     )
     assert 0 <= found["oldest_pending_age_s"] < 60
+
+
+async def test_a_session_that_opens_while_the_state_is_read_is_not_told_with_what_was_pending_before_it(
+    till: ApiCaller, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hub may have less than it acknowledged, which opening the session writes: "connected, and nothing to send" is false."""
+    read = showing.sync_status
+
+    def opens_meanwhile(db: sqlite3.Connection, now_ms: int) -> dict[str, object]:
+        before = read(db, now_ms)
+        node._uplink.local.connected = True
+        return before
+
+    monkeypatch.setattr(showing, "sync_status", opens_meanwhile)
+    assert (await till.get("/v1/sync"))["connected"] is False
 
 
 async def test_the_digest_of_a_scope_without_rows_is_known(till: ApiCaller) -> None:
