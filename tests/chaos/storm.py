@@ -29,7 +29,7 @@ FAULTS_PER_CONNECTION_MAX: Final = 3
 FAIR_WEATHER_CHANCE: Final = 0.2
 GUST_S_MAX: Final = 2.0
 """Longest time that a connection without a deadly fault is left alone, so that there are many."""
-HALF_OPEN_FROM_S: Final = 300.0
+HALF_OPEN_FROM_S: Final = 150.0
 """A half-open line takes 15 to 40 seconds to be noticed, so only a long storm has any."""
 SETTLE_S_MAX: Final = 240.0
 PULLED: Final = "Pulled"

@@ -9,7 +9,8 @@ from tests.crash import injected, tracing
 from tests.crash.injected import Fault
 
 EVERY: Final = 10
-"""Each tenth write, and each call that syncs or cuts, with two errors: about a hundred mornings."""
+"""Of the writes the tenth, and each call that syncs or cuts, with two errors, and of all those every `OF`-th."""
+OF: Final = 3
 
 
 @pytest.fixture(autouse=True)
@@ -43,10 +44,10 @@ def test_a_refused_call_makes_nothing_untrue(fault: Fault) -> None:
 def test_whichever_call_is_refused_nothing_becomes_untrue() -> None:
     async def work() -> list[tuple[Fault, injected.Outcome]]:
         wanted = await injected.faults(("node", "hub"), EVERY, ("EIO", "ENOSPC"))
-        return await injected.strike_all(wanted, jobs=2)
+        return await injected.strike_all(wanted[::OF], jobs=2)
 
     outcomes = asyncio.run(work())
     print("\n".join(injected.summary(outcomes)))
     wrong = [f"{fault}: {outcome.problems[0]}" for fault, outcome in outcomes if outcome.problems]
     assert wrong == []
-    assert len(outcomes) >= 80
+    assert len(outcomes) >= 80 / OF
