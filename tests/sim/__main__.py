@@ -18,7 +18,7 @@ from multiprocessing import get_context
 from typing import Final
 
 from tests.sim.bugbase import read_case
-from tests.sim.run import Report, run_seed
+from tests.sim.run import Report, run_seed, run_short
 
 VIOLATIONS_SHOWN: Final = 5
 PROGRESS_EVERY: Final = 100
@@ -76,13 +76,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     what.add_argument("--seed", type=int, help="one seed")
     what.add_argument("--case", metavar="NAME", help="a case of bugbase/")
     parser.add_argument("--jobs", type=int, default=1, help="processes; 1 by default")
+    parser.add_argument("--short", action="store_true", help="half of each seed's work")
     parser.add_argument("--verbose", action="store_true", help="print what happens; with one seed")
     parser.add_argument("--json", action="store_true", help="print the totals as JSON")
     asked = parser.parse_args(arguments)
     began_s, totals = time.monotonic(), Totals()
     for report in _reports(asked):
         totals.add(report)
-        _show(report)
+        _show(report, is_short=asked.short)
         if asked.seeds and totals.seeds % PROGRESS_EVERY == 0:
             took_s = time.monotonic() - began_s
             told = f"{totals.seeds} seeds, {len(totals.failed)} failed, {took_s:.0f} s"
@@ -99,25 +100,28 @@ def _reports(asked: argparse.Namespace) -> Iterator[Report]:
         case = read_case(asked.case)
         yield run_seed(case.seed, case.options, verbose=asked.verbose)
     elif asked.seed is not None:
-        yield run_seed(asked.seed, verbose=asked.verbose)
+        run = run_short if asked.short else run_seed
+        yield run(asked.seed, verbose=asked.verbose)
     else:
         first, _, last = asked.seeds.partition("-")
         seeds = range(int(first), int(last or first) + 1)
+        run_one = run_short if asked.short else run_seed
         if asked.jobs == 1:
-            yield from map(run_seed, seeds)
+            yield from map(run_one, seeds)
             return
         # Not forked: a process that inherits another's modules half used is one more thing that can differ.
         with get_context("spawn").Pool(asked.jobs, maxtasksperchild=SEEDS_PER_PROCESS) as pool:
-            yield from pool.imap_unordered(run_seed, seeds)
+            yield from pool.imap_unordered(run_one, seeds)
 
 
-def _show(report: Report) -> None:
+def _show(report: Report, *, is_short: bool) -> None:
     if not report.violations:
         return
     print(f"seed {report.seed}: {len(report.violations)} violations, hash {report.event_hash}")
     for violation in report.violations[:VIOLATIONS_SHOWN]:
         print(f"    {violation}")
-    print(f"    python -m tests.sim --seed {report.seed} --verbose", flush=True)
+    short = " --short" if is_short else ""
+    print(f"    python -m tests.sim --seed {report.seed}{short} --verbose", flush=True)
 
 
 def _print(totals: Totals) -> None:

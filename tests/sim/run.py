@@ -54,6 +54,11 @@ def options_of(seed: int) -> Options:
     return Options.draw(random.Random(f"{seed} options"))
 
 
+def run_short(seed: int, *, verbose: bool = False) -> Report:
+    """Simulate one seed with half of its work."""
+    return run_seed(seed, options_of(seed).shortened(), verbose=verbose)
+
+
 def run_seed(seed: int, options: Options | None = None, *, verbose: bool = False) -> Report:
     """Simulate one seed; options are drawn from it unless given."""
     options = options_of(seed) if options is None else options
