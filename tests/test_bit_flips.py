@@ -32,7 +32,7 @@ from tests.node.replica.test_view import OTHER, pull, push, record
 from tests.store.shop import CHAIN, EPOCH, Shop, edited
 
 FLIPS: Final = 100
-FLIPS_SLOW: Final = int(os.environ.get("EVERSTOCK_FLIPS", "2000"))
+FLIPS_SLOW: Final = int(os.environ.get("EVERSTOCK_FLIPS", "1000"))
 SEED: Final = 20_301_231
 
 
