@@ -161,7 +161,6 @@ def store_document(db: sqlite3.Connection, row: DocumentRow, own: Seq) -> None:
     key = row.key._asdict()
     fields = pack(fields_to_wire(row.document.fields))
     values = {
-        **key,
         "shown": fields,
         "fields": fields,
         "scopes": pack(list(row.scopes)),
@@ -171,7 +170,7 @@ def store_document(db: sqlite3.Connection, row: DocumentRow, own: Seq) -> None:
     }
     comes_back = db.execute(_VIEW["forget_row_edits"], {**key, "own": own}).rowcount > 0
     was = db.execute(_VIEW["read_document"], key).fetchone() if comes_back else None
-    db.execute(_VIEW["save_document"], values)
+    view.save_document(db, row.key, values)
     if db.execute(_VIEW["row_edits"], key).fetchone() is not None:
         view.show_document(db, row.key)
     elif was is None or was["shown"] != fields:

@@ -115,19 +115,6 @@ CREATE TABLE document (
 
 CREATE INDEX document_by_change ON document (collection, changed, id);
 
--- The office's part of a document is shown as a part of it, so the document is what changed.
-CREATE TRIGGER office_part_is_new AFTER INSERT ON document WHEN new.collection LIKE '%.office'
-BEGIN
-    UPDATE document SET changed = new.changed
-    WHERE collection = replace(new.collection, '.office', '') AND id = new.id;
-END;
-
-CREATE TRIGGER office_part_changes AFTER UPDATE OF changed ON document WHEN new.collection LIKE '%.office'
-BEGIN
-    UPDATE document SET changed = new.changed
-    WHERE collection = replace(new.collection, '.office', '') AND id = new.id;
-END;
-
 CREATE TABLE pending_edit (
     collection TEXT NOT NULL,
     id TEXT NOT NULL,

@@ -61,7 +61,8 @@ def _keep_words(db: sqlite3.Connection, sku: str, wanted: Mapping[str, object] |
     if wanted is None:
         db.execute(_SQL["drop_text"], {"id": sku})
         return
-    (position,) = db.execute(_SQL["save_text"], {"id": sku, **wanted}).fetchone()
+    saved = db.execute(_SQL["save_text"], {"id": sku, **wanted})
+    position = saved.lastrowid if held is None else held["position"]
     db.execute(_SQL["add_words"], {**wanted, "position": position})
 
 

@@ -2,12 +2,12 @@
 SELECT position, archived, code, name, barcodes, sort, more FROM sku_text WHERE id = :id;
 
 -- name: save_text
+-- Without RETURNING, which is a trigger to SQLite: before each such statement it would write the words of the row before.
 INSERT INTO sku_text (id, archived, code, name, barcodes, sort, more)
 VALUES (:id, :archived, :code, :name, :barcodes, :sort, :more)
 ON CONFLICT (id) DO UPDATE SET
     archived = excluded.archived, code = excluded.code, name = excluded.name, barcodes = excluded.barcodes,
-    sort = excluded.sort, more = excluded.more
-RETURNING position;
+    sort = excluded.sort, more = excluded.more;
 
 -- name: drop_text
 DELETE FROM sku_text WHERE id = :id;

@@ -17,6 +17,7 @@ from node.replica.changes import Changed, GoneDocument
 from protocol import merge
 from protocol.codec import pack, unpack
 from protocol.declarations.catalogue import SKUS
+from protocol.declarations.vocabulary import OFFICE_SUFFIX
 from protocol.documents import EMPTY, Document, fields_from_wire, fields_to_wire
 from protocol.effects import (
     CounterEffect,
@@ -225,20 +226,29 @@ def show_document(
     if not shown.fields and (row is None or not row["hub_seq"]):
         drop_document(db, key)
         return False
-    db.execute(
-        _SQL["save_document"],
-        {
-            **key._asdict(),
-            "shown": pack(fields_to_wire(shown.fields)),
-            "fields": packed,
-            "scopes": _NONE if row is None else row["scopes"],
-            "hub_seq": 0 if row is None else row["hub_seq"],
-            "own": 0 if row is None else row["own"],
-            "tail": None if row is None else row["tail"],
-        },
-    )
+    values = {
+        "shown": pack(fields_to_wire(shown.fields)),
+        "fields": packed,
+        "scopes": _NONE if row is None else row["scopes"],
+        "hub_seq": 0 if row is None else row["hub_seq"],
+        "own": 0 if row is None else row["own"],
+        "tail": None if row is None else row["tail"],
+    }
+    save_document(db, key, values)
     keep_findable(db, key, shown)
     return True
+
+
+def save_document(db: sqlite3.Connection, key: DocumentKey, values: Mapping[str, object]) -> None:
+    """Keep a document's row, numbered by the change that is the next to be noted; of an office's part the document too.
+
+    No trigger does that: for each statement that may fire one SQLite begins a savepoint, at which FTS5 writes its words.
+    """
+    db.execute(_SQL["save_document"], {**key._asdict(), **values})
+    if key.collection.endswith(OFFICE_SUFFIX):
+        document = key.collection.removesuffix(OFFICE_SUFFIX)
+        asked = {"collection": document, "part": key.collection, "id": key.id}
+        db.execute(_SQL["note_office_part"], asked)
 
 
 def keep_findable(db: sqlite3.Connection, key: DocumentKey, shown: Document) -> None:

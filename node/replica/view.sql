@@ -53,6 +53,11 @@ ON CONFLICT (collection, id) DO UPDATE SET
     shown = excluded.shown, fields = excluded.fields, scopes = excluded.scopes,
     hub_seq = excluded.hub_seq, own = excluded.own, tail = excluded.tail, changed = excluded.changed;
 
+-- name: note_office_part
+-- The office's part of a document is shown as a part of it, so the document is what changed.
+UPDATE document SET changed = (SELECT part.changed FROM document AS part WHERE part.collection = :part AND part.id = :id)
+WHERE collection = :collection AND id = :id;
+
 -- name: add_pending_edit
 INSERT INTO pending_edit (collection, id, seq, effects) VALUES (:collection, :id, :seq, :effects);
 

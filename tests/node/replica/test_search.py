@@ -75,6 +75,26 @@ def assert_sound(db: sqlite3.Connection) -> None:
     db.execute("INSERT INTO sku_search (sku_search, rank) VALUES ('integrity-check', 1)")
 
 
+@pytest.mark.parametrize("by", ["the office here", "the hub"])
+def test_the_words_of_all_rows_of_a_transaction_are_written_at_its_end_and_not_with_each(
+    db: sqlite3.Connection, by: str
+) -> None:
+    """SQLite writes them too wherever a statement begins a savepoint: one that may fire a trigger, for one."""
+    scopes.begin(db, [CATALOGUE])
+    statements: list[str] = []
+    db.set_trace_callback(statements.append)
+    db.execute("BEGIN")
+    if by == "the hub":
+        receive(db, *(row(f"s{n}", n + 1, name=f"sku {n}") for n in range(40)))
+    else:
+        for n in range(40):
+            create(db, f"s{n}", cost={"amount": n, "currency": "EUR"})
+    db.execute("COMMIT")
+    db.set_trace_callback(None)
+    assert sum("'sku_search_docsize'" in said for said in statements) == 40
+    assert 0 < sum("'sku_search_idx'" in said for said in statements) < 4
+
+
 @pytest.fixture
 def pharmacy(db: sqlite3.Connection) -> sqlite3.Connection:
     """A few medicines, one of them out of use."""
