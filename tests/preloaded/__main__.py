@@ -26,6 +26,13 @@ LOADED: Final = (
 )
 """What the commands load: the last are what `serve` alone needs."""
 
+_UNHEARD: Final = (
+    DeprecationWarning,
+    PendingDeprecationWarning,
+    ImportWarning,
+    ResourceWarning,
+)
+"""What an interpreter does not tell unless it is asked to."""
 _STANDARD: Final = {"stdin": 0, "stdout": 1, "stderr": 2}
 
 
@@ -33,9 +40,8 @@ def main() -> None:
     """Fork for each wish until whoever started this is gone; in each fork, be the command."""
     for name in LOADED:
         importlib.import_module(name)
-    document_bytes(
-        routes()
-    )  # kept: a node describes its addresses when it starts, for half a second or more
+    # Kept: a node describes its addresses when it starts, for half a second or more.
+    document_bytes(routes())
     gc.collect()
     gc.freeze()  # a fork that collects would copy every page
     assert len(os.listdir("/proc/self/task")) == 1, "a fork has only the thread that forks"
@@ -91,9 +97,10 @@ def _become(wish: dict[str, Any], files: list[int]) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(wish["environment"])
-    warnings.resetwarnings()
-    if wish["strict"]:
-        warnings.simplefilter("error")
+    if not wish["strict"]:
+        warnings.resetwarnings()
+        for kind in _UNHEARD:
+            warnings.simplefilter("ignore", kind)
     sys.argv[1:] = wish["arguments"]
     for loaded in (wish["module"], f"{wish['module']}.__main__"):
         if loaded in LOADED:

@@ -96,22 +96,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _reports(asked: argparse.Namespace) -> Iterator[Report]:
+    run = run_short if asked.short else run_seed
     if asked.case is not None:
         case = read_case(asked.case)
         yield run_seed(case.seed, case.options, verbose=asked.verbose)
     elif asked.seed is not None:
-        run = run_short if asked.short else run_seed
         yield run(asked.seed, verbose=asked.verbose)
     else:
         first, _, last = asked.seeds.partition("-")
         seeds = range(int(first), int(last or first) + 1)
-        run_one = run_short if asked.short else run_seed
         if asked.jobs == 1:
-            yield from map(run_one, seeds)
+            yield from map(run, seeds)
             return
         # Not forked: a process that inherits another's modules half used is one more thing that can differ.
         with get_context("spawn").Pool(asked.jobs, maxtasksperchild=SEEDS_PER_PROCESS) as pool:
-            yield from pool.imap_unordered(run_one, seeds)
+            yield from pool.imap_unordered(run, seeds)
 
 
 def _show(report: Report, *, is_short: bool) -> None:
