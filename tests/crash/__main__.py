@@ -45,11 +45,9 @@ def main() -> int:
     _report(wish, seed, found, took_s)
     wrong = {file: each for file, each in found.items() if each.violations}
     for file, summary in wrong.items():
-        for violation in summary.first:
-            command = (
-                f"python -m tests.crash --recording {file} --seed {seed} --state {violation.state}"
-            )
-            print(f"{summary.title}: {violation.problem}\n  {command}")
+        for problem, state in summary.first.items():
+            command = f"python -m tests.crash --recording {file} --seed {seed} --state {state}"
+            print(f"{summary.title}: {problem}\n  {command}")
     if place is not None and not wrong:
         shutil.rmtree(place)
     return 1 if wrong else 0

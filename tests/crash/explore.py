@@ -18,7 +18,7 @@ from tests.crash.disk import Disk, Loss, Losses
 from tests.crash.recording import Recording, Told
 from tests.crash.streams import Fact
 
-VIOLATIONS_KEPT: Final = 20
+PROBLEMS_KEPT: Final = 20
 _IN_MEMORY: Final = Path(
     "/dev/shm"
 )  # opening a state syncs, and on a disk that is most of the time
@@ -49,13 +49,6 @@ class State(NamedTuple):
         return f"{self.events}.{self.draw}"
 
 
-class Violation(NamedTuple):
-    """A state that breaks a promise."""
-
-    state: State
-    problem: str
-
-
 @dataclass(slots=True)
 class Summary:
     """What was tried, and what came of it."""
@@ -68,7 +61,8 @@ class Summary:
     processor_s: float = 0.0
     losses: Losses = field(default_factory=Losses)
     violations: int = 0
-    first: list[Violation] = field(default_factory=list)
+    first: dict[str, State] = field(default_factory=dict)
+    """The first state of each problem: a common one must not hide a rare one."""
 
     def add(self, other: "Summary") -> None:
         """Add another share of the same recording."""
@@ -78,7 +72,13 @@ class Summary:
         self.processor_s += other.processor_s
         self.losses.add(other.losses)
         self.violations += other.violations
-        self.first = sorted([*self.first, *other.first])[:VIOLATIONS_KEPT]
+        for problem, state in other.first.items():
+            self.keep(problem, state)
+
+    def keep(self, problem: str, state: State) -> None:
+        """Remember the state, unless an earlier one has the same problem or there are `PROBLEMS_KEPT`."""
+        if problem in self.first or len(self.first) < PROBLEMS_KEPT:
+            self.first[problem] = min(state, self.first.get(problem, state))
 
 
 def explore(
@@ -108,8 +108,7 @@ def explore(
             summary.losses.add(losses)
             for problem in checker.problems(image)[:1]:
                 summary.violations += 1
-                if len(summary.first) < VIOLATIONS_KEPT:
-                    summary.first.append(Violation(state, problem))
+                summary.keep(problem, state)
             if progress is not None and summary.states % 1_000 == 0:
                 progress(summary)
     summary.contents = checker.contents

@@ -95,6 +95,16 @@ def test_too_few_samples_are_not_judged() -> None:
     assert slope_per_hour([Point(0, 70)]) == 0
 
 
+def test_a_rise_within_half_a_minute_is_not_judged() -> None:
+    """What a short soak saw of a node's tasks while other work kept the machine busy."""
+    busy = [25, 26, 25, 31, 30]
+    tasks = TOLERANCES["tasks"]
+    assert trend([Point(7.5 * look, count) for look, count in enumerate(busy)], tasks) is None
+    longer = trend([Point(60.0 * look, count) for look, count in enumerate(busy)], tasks)
+    assert longer is not None
+    assert longer.grows
+
+
 def test_what_this_process_uses_is_read_from_the_kernel() -> None:
     before = read_process(os.getpid())
     with Path(__file__).open():

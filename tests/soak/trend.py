@@ -3,7 +3,8 @@
 Rule: the first minute of a life is warming up and left out. A figure *grows* when the median of the last window is
 above that of the first by more than its tolerance, and the slope over the second half still points up by more than
 the tolerance an hour; else it is *flat*. What rises once and stays, as a cache does, is flat. A window is ten minutes,
-or a third of a series that is shorter than half an hour.
+or a third of a series that is shorter than half an hour. What was looked at for less than three minutes is not judged:
+how many tasks there are at a moment follows what is asked of a daemon then, and a few such moments lie on any line.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from typing import Final, NamedTuple
 
 WARM_UP_S: Final = 60.0
 WINDOW_S: Final = 600.0
+JUDGED_FROM_S: Final = 180.0
 
 
 class Point(NamedTuple):
@@ -57,10 +59,12 @@ class Trend:
 
 
 def trend(points: Sequence[Point], tolerance: Tolerance) -> Trend | None:
-    """Judge a series in order of time; None when it has fewer than four points."""
+    """Judge a series in order of time; None when it is too short, or has fewer than four points."""
     if len(points) < 4:
         return None
     began_s, ended_s = points[0].at_s, points[-1].at_s
+    if ended_s - began_s < JUDGED_FROM_S:
+        return None
     window_s = min(WINDOW_S, (ended_s - began_s) / 3)
     first = median(p.value for p in points if p.at_s <= began_s + window_s)
     last = median(p.value for p in points if p.at_s >= ended_s - window_s)
