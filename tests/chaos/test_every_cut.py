@@ -33,6 +33,7 @@ async def _cut(folder: Path, seed: int, count: int) -> None:
         assert len(sizes.down_ends) > 5, "the handshake, pages of two scopes, an acknowledgement"
         await bench.run(sample(sizes, count, Random(seed)))
         print(f"{count} cuts planned, struck {dict(bench.struck)}, of {sizes}")
-        # A cut behind the last byte of a sync that came out smaller strikes nothing; few do.
-        assert bench.struck.total() > 0.9 * count
+        # A cut behind the last byte of a sync that came out smaller strikes nothing: up to two of
+        # sixteen were seen to, for a third of what is drawn is near the end.
+        assert bench.struck.total() > 0.6 * count
         await bench.check_all()

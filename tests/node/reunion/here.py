@@ -5,6 +5,7 @@ Nothing is simulated but the line, which may lose frames of chosen kinds on thei
 
 import asyncio
 import contextlib
+import sqlite3
 from pathlib import Path
 
 from node.joining import KEY_NAME
@@ -22,6 +23,10 @@ from tests.node.reunion.waiting import eventually
 from tests.store.shop import CHAIN, HUB_KEY, NOW_MS, name_bytes
 
 __all__ = ["Here", "NodeHere", "eventually", "settled"]
+
+
+NOTHING = (0, bytes(16))
+"""The rows and the digest of a scope without rows."""
 
 
 class Here:
@@ -66,9 +71,36 @@ class Here:
 
 
 async def settled(*nodes: NodeHere) -> None:
-    """Wait until nothing is under way between these and the hub."""
+    """Wait until nothing is under way between these and the hub: all is sent, and all that came of it is here."""
     for node in nodes:
         await eventually(node.is_settled, True)
+    for node in nodes:
+        # "Caught up" is said of what was once read to its end; what a neighbour just sent may not be here yet.
+        await eventually(lambda node=node: _behind(node), {})  # type: ignore[misc]
+
+
+async def _behind(node: NodeHere) -> dict[str, tuple[int, bytes]]:
+    """What the hub has of the node's scopes, where that is not what the node has."""
+    held = {
+        scope: (rows, digest)
+        for scope, rows, digest in await node.asks(
+            "SELECT scope, rows, digest FROM scope WHERE held"
+        )
+    }
+    at_hub = await asyncio.to_thread(_scopes_of_hub, node.path.parent / "hub" / "hub.db")
+    return {
+        scope: at_hub.get(scope, NOTHING)
+        for scope in held
+        if held[scope] != at_hub.get(scope, NOTHING)
+    }
+
+
+def _scopes_of_hub(path: Path) -> dict[str, tuple[int, bytes]]:
+    with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
+        return {
+            scope: (rows, digest)
+            for scope, rows, digest in db.execute("SELECT scope, rows, digest FROM scope")
+        }
 
 
 def _enrol(

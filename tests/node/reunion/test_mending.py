@@ -137,7 +137,7 @@ async def test_sales_go_on_while_a_scope_is_mended(here: Here) -> None:
     for number in range(20):
         await shop.sells(f"sku {number % 10:02}", 1, key=("while", number))
     shop.loses = set()
-    await settled(shop)
+    await eventually(shop.is_settled, True)
     await shop.writes("DELETE FROM repair")
     await shop.stop()
     await shop.start()
